@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Errors as values. Nothing here allocates, takes a lock or reads the locale, so that the child between clone and exec
+ * may use it too.
+ */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static const char *const kind_names[ERROR_KIND_COUNT] = {
+	[ERROR_INTERNAL] = "internal",
+	[ERROR_INVALID] = "invalid",
+	[ERROR_NOT_FOUND] = "not found",
+	[ERROR_CONFLICT] = "conflict",
+	[ERROR_DENIED] = "denied",
+	[ERROR_BUSY] = "busy",
+	[ERROR_UNSUPPORTED] = "unsupported",
+	[ERROR_LIMIT] = "limit",
+	[ERROR_UNAVAILABLE] = "unavailable",
+	[ERROR_NOT_EXECUTABLE] = "not executable",
+	[ERROR_NO_PROGRAM] = "no program",
+};
+
+const char *error_kind_name(enum error_kind kind)
+{
+	return (unsigned)kind < ERROR_KIND_COUNT ? kind_names[kind] : "unknown";
+}
+
+const char *error_text(int errnum)
+{
+	const char *text = strerrordesc_np(errnum);
+
+	return text ? text : "unknown error";
+}
+
+enum error_kind error_kind_from_errno(int errnum)
+{
+	switch (errnum) {
+	case ENOENT:
+	case ESRCH:
+	case ENODEV:
+	case ENXIO:
+		return ERROR_NOT_FOUND;
+	case EEXIST:
+	case ENOTEMPTY:
+		return ERROR_CONFLICT;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return ERROR_DENIED;
+	case EBUSY:
+	case EAGAIN:
+	case ETXTBSY:
+		return ERROR_BUSY;
+	case ENOSYS:
+	case EOPNOTSUPP:
+		return ERROR_UNSUPPORTED;
+	case ENOSPC:
+	case EDQUOT:
+	case EMFILE:
+	case ENFILE:
+	case E2BIG:
+	case EFBIG:
+	case ENAMETOOLONG:
+	case EOVERFLOW:
+		return ERROR_LIMIT;
+	case ECONNREFUSED:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+		return ERROR_UNAVAILABLE;
+	case EINVAL:
+	case ENOTDIR:
+	case EISDIR:
+	case ELOOP:
+	case ERANGE:
+		return ERROR_INVALID;
+	default:
+		return ERROR_INTERNAL;
+	}
+}
+
+/* A message must stay one line on a terminal: what came from outside may carry control characters. */
+static void neutralise(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+static void fill(struct error *err, const char *fmt, va_list ap)
+{
+	(void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	err->hint[0] = '\0';
+	neutralise(err->msg);
+}
+
+int error_set(struct error *err, enum error_kind kind, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+
+	err->code = errnum > 0 ? errnum : EINVAL;
+	err->kind = kind;
+	va_start(ap, fmt);
+	fill(err, fmt, ap);
+	va_end(ap);
+	return -err->code;
+}
+
+int error_sys(struct error *err, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	size_t len;
+
+	err->code = errnum > 0 ? errnum : EINVAL;
+	err->kind = error_kind_from_errno(err->code);
+	va_start(ap, fmt);
+	fill(err, fmt, ap);
+	va_end(ap);
+	len = strlen(err->msg);
+	(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", error_text(err->code));
+	return -err->code;
+}
+
+int error_wrap(struct error *err, const char *fmt, ...)
+{
+	char inner[sizeof(err->msg)];
+	va_list ap;
+	size_t len;
+	size_t room;
+
+	memcpy(inner, err->msg, sizeof(inner));
+	len = strlen(inner);
+	room = sizeof(err->msg) - len;
+	if (room <= 3)
+		return -err->code;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->msg, room - 2, fmt, ap);
+	va_end(ap);
+	neutralise(err->msg);
+	room = strlen(err->msg);
+	memcpy(err->msg + room, ": ", 2);
+	memcpy(err->msg + room + 2, inner, len + 1);
+	return -err->code;
+}
+
+int error_hint(struct error *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
+	va_end(ap);
+	neutralise(err->hint);
+	return -err->code;
+}
