@@ -68,6 +68,8 @@ int fd_read_to_end(int fd, struct buf *out, const char *name, struct error *err)
 
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < (1 << 30))
 		step = (size_t)st.st_size + 1;
+	else if (step > out->max - out->len)
+		step = out->max - out->len + 1; /* a small bound is no reason to refuse a small file */
 	for (;;) {
 		char *room = buf_reserve(out, step);
 		ssize_t n;

@@ -47,6 +47,7 @@ bool json_bool(const struct json *j);
 /* Integers: 0, or -EINVAL (no integer), -ERANGE. Reals without a fraction (1e3) count as integers. */
 int json_i64(const struct json *j, int64_t *ret);
 int json_u64(const struct json *j, uint64_t *ret);
+/* Any number, 0 for other types; infinite where the text passes the range of a double (1e999). */
 double json_real(const struct json *j);
 
 /* Building. The setters take over @value. Adding to an object replaces an equal key. */
@@ -56,7 +57,7 @@ double json_real(const struct json *j);
 [[nodiscard]] struct json *json_new_i64(int64_t v);
 [[nodiscard]] struct json *json_new_u64(uint64_t v);
 [[nodiscard]] struct json *json_new_bool(bool v);
-[[nodiscard]] struct json *json_new_real(double v);
+[[nodiscard]] struct json *json_new_real(double v); /* not finite gives JSON null */
 [[nodiscard]] struct json *json_ref(struct json *j); /* another owner of the same value */
 void json_set(struct json *object, const char *key, struct json *value);
 void json_push(struct json *array, struct json *value);

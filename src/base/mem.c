@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void __attribute__((noreturn)) out_of_memory(void)
+void mem_out(void)
 {
 	static const char msg[] = "bothy: out of memory\n";
 
@@ -24,7 +24,7 @@ void *mem_alloc(size_t size)
 	void *p = malloc(size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_out();
 	return p;
 }
 
@@ -33,7 +33,7 @@ void *mem_zalloc(size_t count, size_t size)
 	void *p = calloc(count ? count : 1, size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_out();
 	return p;
 }
 
@@ -42,10 +42,10 @@ void *mem_realloc(void *p, size_t count, size_t size)
 	size_t total;
 
 	if (__builtin_mul_overflow(count, size, &total))
-		out_of_memory();
+		mem_out();
 	p = realloc(p, total ? total : 1);
 	if (!p)
-		out_of_memory();
+		mem_out();
 	return p;
 }
 
@@ -80,7 +80,7 @@ char *mem_printf(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (vasprintf(&s, fmt, ap) < 0)
-		out_of_memory();
+		mem_out();
 	va_end(ap);
 	return s;
 }

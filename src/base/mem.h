@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+/* Say that memory is out, and abort: for the rare library that reports it to us. */
+void mem_out(void) __attribute__((noreturn, cold));
 /* @size bytes, uninitialised; a size of 0 gives a unique pointer. */
 [[nodiscard]] void *mem_alloc(size_t size);
 /* @count times @size bytes, zeroed; the product is checked for overflow. */

@@ -37,6 +37,7 @@ const char *strv_get_env(const struct strv *v, const char *key);
 bool strv_contains(const struct strv *v, const char *s);
 /* Split @s at each @sep; empty parts are kept (an empty @s gives no parts). */
 void strv_split(struct strv *v, const char *s, char sep);
+/* Append copies of all of @from to @to. */
 void strv_copy(struct strv *to, const struct strv *from);
 
 /* Strict decimal numbers: digits only (a leading '-' for the signed form), no spaces, no overflow, whole string.
@@ -48,7 +49,8 @@ int str_to_i64(const char *s, int64_t *ret);
 int str_to_mode(const char *s, uint32_t max, uint32_t *ret);
 
 /* A size in bytes as Docker's users write it: digits, optional fraction, optional unit b k m g t p (powers of 1024) with
- * optional "b"/"ib" behind, any case. "-1" only where @minus_one is true (gives -1). Returns 0 or -EINVAL/-ERANGE. */
+ * optional "b"/"ib" behind, any case; one blank may stand before the unit. Rounded down to whole bytes. "-1" only where
+ * @minus_one is true (gives -1). Returns 0 or -EINVAL/-ERANGE. */
 int str_to_size(const char *s, bool minus_one, int64_t *ret_bytes);
 
 /* A duration as Go writes it: "1h30m", "1.5s", "300ms", "10us", with optional sign; a bare number is seconds.

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON values over json-c. `struct json` is json-c's object under another name, so that no other file sees that library.
+ *
+ * json-c is not strict enough by itself, hence the look over the text before it is parsed (check_text): the library
+ * takes NUL for the end of the text, accepts NaN and Infinity, raw control characters in strings, and cuts a key at
+ * "\u0000", by which two different keys would become one. Of equal keys the last one counts, as with Go's reader, which
+ * the engines use: both must understand a document in the same way.
+ */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The library has types of these two names; here they are ours. */
+#define json_bool jsonc_bool
+#define json_type jsonc_type
+#include <json-c/json.h>
+#undef json_bool
+#undef json_type
+
+#include "base/json.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+static struct json_object *in(const struct json *j)
+{
+	return (struct json_object *)(uintptr_t)j;
+}
+
+static struct json *out_of(struct json_object *o)
+{
+	return (struct json *)o;
+}
+
+/* json-c answers NULL or -1 when memory is out. */
+static struct json *made(struct json_object *o)
+{
+	if (!o)
+		mem_out();
+	return out_of(o);
+}
+
+/* --- parsing ----------------------------------------------------------------------------------------------------- */
+
+/* Where in the text something is, for people: both count from 1, the column in characters. */
+struct place {
+	size_t line;
+	size_t column;
+};
+
+static struct place place_of(const char *text, size_t offset)
+{
+	struct place p = {.line = 1, .column = 1};
+
+	for (size_t i = 0; i < offset; i++) {
+		if (text[i] == '\n') {
+			p.line++;
+			p.column = 1;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
+			p.column++;
+		}
+	}
+	return p;
+}
+
+static int fail_at(const char *name, const char *text, size_t offset, const char *what, struct error *err)
+{
+	struct place p = place_of(text, offset);
+
+	return error_set(err, ERROR_INVALID, EINVAL, "%s: line %zu, column %zu: %s", name, p.line, p.column, what);
+}
+
+/* Walk over the string that begins at text[*@i] (behind its quote) and leave *@i at the closing quote or at @len.
+ * Returns what is wrong at *@i, or NULL. */
+static const char *check_string(const char *text, size_t len, size_t *i)
+{
+	bool has_nul = false;
+	size_t next;
+
+	for (; *i < len && text[*i] != '"'; (*i)++) {
+		if ((unsigned char)text[*i] < 0x20)
+			return "control character in a string";
+		if (text[*i] != '\\')
+			continue;
+		if (len - *i >= 6 && memcmp(text + *i, "\\u0000", 6) == 0)
+			has_nul = true;
+		if (*i + 1 < len)
+			(*i)++;
+	}
+	next = *i + 1;
+	while (has_nul && next < len && strchr(" \t\r\n", text[next]) && text[next])
+		next++;
+	return has_nul && next < len && text[next] == ':' ? "NUL character in a key" : NULL;
+}
+
+/* What json-c would let pass. Returns NULL, or what is wrong and where. */
+static const char *check_text(const char *text, size_t len, size_t *ret_offset)
+{
+	for (size_t i = 0; i < len; i++) {
+		const char *wrong = NULL;
+
+		if (text[i] == '"') {
+			i++;
+			wrong = check_string(text, len, &i);
+		} else if (text[i] == '\0') {
+			wrong = "NUL byte";
+		} else if (text[i] == 'N' || text[i] == 'I') {
+			wrong = "unexpected character"; /* NaN, Infinity */
+		}
+		if (wrong) {
+			*ret_offset = i;
+			return wrong;
+		}
+	}
+	return NULL;
+}
+
+int json_parse(const char *text, size_t len, const char *name, struct json **ret, struct error *err)
+{
+	struct json_tokener *tok;
+	struct json_object *o;
+	enum json_tokener_error e;
+	size_t offset;
+	const char *wrong;
+
+	if (len > INT_MAX - 1)
+		return error_set(err, ERROR_LIMIT, EFBIG, "%s: larger than 2 GB", name);
+	wrong = check_text(text, len, &offset);
+	if (wrong)
+		return fail_at(name, text, offset, wrong, err);
+	tok = json_tokener_new_ex(JSON_MAX_DEPTH);
+	if (!tok)
+		mem_out();
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	o = json_tokener_parse_ex(tok, text, (int)len);
+	e = json_tokener_get_error(tok);
+	offset = json_tokener_get_parse_end(tok);
+	if (e == json_tokener_continue) {
+		/* A number at the end is complete only when the end is seen; anything else is cut short. */
+		o = json_tokener_parse_ex(tok, "", 1);
+		e = json_tokener_get_error(tok);
+		offset = len;
+	}
+	json_tokener_free(tok);
+	if (e == json_tokener_success) {
+		*ret = out_of(o);
+		return 0;
+	}
+	if (e == json_tokener_continue || (e != json_tokener_error_depth && offset >= len))
+		return fail_at(name, text, len, "unexpected end of the text", err);
+	return fail_at(name, text, offset, json_tokener_error_desc(e), err);
+}
+
+void json_unref(struct json *j)
+{
+	if (j)
+		json_object_put(in(j));
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+enum json_type json_type(const struct json *j)
+{
+	switch (json_object_get_type(in(j))) {
+	case json_type_boolean:
+		return JSON_BOOL;
+	case json_type_int:
+		return JSON_INT;
+	case json_type_double:
+		return JSON_REAL;
+	case json_type_string:
+		return JSON_STRING;
+	case json_type_array:
+		return JSON_ARRAY;
+	case json_type_object:
+		return JSON_OBJECT;
+	default:
+		return JSON_NULL;
+	}
+}
+
+const char *json_type_name(enum json_type t)
+{
+	static const char *const names[JSON_TYPE_COUNT] = {
+		[JSON_NULL] = "null",
+		[JSON_BOOL] = "a boolean",
+		[JSON_INT] = "an integer",
+		[JSON_REAL] = "a number with a fraction",
+		[JSON_STRING] = "a string",
+		[JSON_ARRAY] = "an array",
+		[JSON_OBJECT] = "an object",
+	};
+
+	return (unsigned)t < JSON_TYPE_COUNT ? names[t] : "unknown";
+}
+
+struct json *json_get(const struct json *j, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(in(j), key, &value) ? out_of(value) : NULL;
+}
+
+size_t json_len(const struct json *j)
+{
+	switch (json_type(j)) {
+	case JSON_ARRAY:
+		return json_object_array_length(in(j));
+	case JSON_OBJECT:
+		return (size_t)json_object_object_length(in(j));
+	default:
+		return 0;
+	}
+}
+
+struct json *json_at(const struct json *j, size_t i)
+{
+	return json_type(j) == JSON_ARRAY ? out_of(json_object_array_get_idx(in(j), i)) : NULL;
+}
+
+int json_each(const struct json *j, int (*fn)(const char *key, struct json *value, void *arg), void *arg)
+{
+	struct json_object_iterator at;
+	struct json_object_iterator end;
+
+	if (json_type(j) != JSON_OBJECT)
+		return 0;
+	at = json_object_iter_begin(in(j));
+	end = json_object_iter_end(in(j));
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		int r = fn(json_object_iter_peek_name(&at), out_of(json_object_iter_peek_value(&at)), arg);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+const char *json_str(const struct json *j)
+{
+	const char *s;
+
+	if (json_type(j) != JSON_STRING)
+		return NULL;
+	s = json_object_get_string(in(j));
+	return strlen(s) == (size_t)json_object_get_string_len(in(j)) ? s : NULL;
+}
+
+bool json_bool(const struct json *j)
+{
+	return json_type(j) == JSON_BOOL && json_object_get_boolean(in(j));
+}
+
+double json_real(const struct json *j)
+{
+	switch (json_type(j)) {
+	case JSON_INT:
+	case JSON_REAL:
+		return json_object_get_double(in(j));
+	default:
+		return 0;
+	}
+}
+
+int json_i64(const struct json *j, int64_t *ret)
+{
+	double real;
+
+	switch (json_type(j)) {
+	case JSON_INT:
+		/* json-c keeps what passes INT64_MAX as unsigned, and its signed getter would answer INT64_MAX. */
+		if (json_object_get_uint64(in(j)) > INT64_MAX)
+			return -ERANGE;
+		*ret = json_object_get_int64(in(j));
+		return 0;
+	case JSON_REAL:
+		real = json_object_get_double(in(j));
+		if (isfinite(real) && real != trunc(real))
+			return -EINVAL;
+		if (!(real >= -0x1p63 && real < 0x1p63))
+			return -ERANGE;
+		*ret = (int64_t)real;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int json_u64(const struct json *j, uint64_t *ret)
+{
+	double real;
+
+	switch (json_type(j)) {
+	case JSON_INT:
+		if (json_object_get_int64(in(j)) < 0)
+			return -ERANGE;
+		*ret = json_object_get_uint64(in(j));
+		return 0;
+	case JSON_REAL:
+		real = json_object_get_double(in(j));
+		if (isfinite(real) && real != trunc(real))
+			return -EINVAL;
+		if (!(real >= 0 && real < 0x1p64))
+			return -ERANGE;
+		*ret = (uint64_t)real;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* --- building ---------------------------------------------------------------------------------------------------- */
+
+struct json *json_new_object(void)
+{
+	return made(json_object_new_object());
+}
+
+struct json *json_new_array(void)
+{
+	return made(json_object_new_array());
+}
+
+struct json *json_new_str(const char *s)
+{
+	return s ? made(json_object_new_string(s)) : NULL;
+}
+
+struct json *json_new_i64(int64_t v)
+{
+	return made(json_object_new_int64(v));
+}
+
+struct json *json_new_u64(uint64_t v)
+{
+	return made(json_object_new_uint64(v));
+}
+
+struct json *json_new_bool(bool v)
+{
+	return made(json_object_new_boolean(v));
+}
+
+struct json *json_new_real(double v)
+{
+	char text[40];
+
+	if (!isfinite(v))
+		return NULL; /* JSON has no word for it but null */
+	/* The shortest text that reads back as the same number: 0.1, not 0.10000000000000001. */
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	return made(json_object_new_double_s(v, text));
+}
+
+struct json *json_ref(struct json *j)
+{
+	return j ? out_of(json_object_get(in(j))) : NULL;
+}
+
+void json_set(struct json *object, const char *key, struct json *value)
+{
+	if (json_object_object_add(in(object), key, in(value)) < 0)
+		mem_out();
+}
+
+void json_push(struct json *array, struct json *value)
+{
+	if (json_object_array_add(in(array), in(value)) < 0)
+		mem_out();
+}
+
+void json_set_str(struct json *object, const char *key, const char *s)
+{
+	if (s)
+		json_set(object, key, json_new_str(s));
+}
+
+bool json_write(const struct json *j, bool pretty, struct buf *out)
+{
+	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+	const char *text;
+	size_t len;
+
+	flags |= pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
+	if (!j)
+		return buf_puts(out, "null");
+	text = json_object_to_json_string_length(in(j), flags, &len);
+	if (!text)
+		mem_out();
+	return buf_add(out, text, len);
+}
