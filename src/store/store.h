@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+/*
+ * The store: images and layers on disk, and the writable directories of containers.
+ *
+ *	<root>/                       0711 (rootless: 0700), an OCI image layout by itself
+ *	  oci-layout  blobs/sha256/   what came in, byte for byte: manifests, configs, layers
+ *	  layers/<chain id>/diff      one unpacked layer, shared by every image that has it
+ *	  index.db                    SQLite (WAL): the only truth about what exists
+ *	  containers/<id>/            one container: upper, work, and which image it stands on
+ *	  staging/                    work in progress, locked by its owner, removed by the next writer when it is not
+ *
+ * Data is durable before its record; each change a user can see is one transaction. What a crash leaves behind is never
+ * in the way of the next command. Archives are never parsed in this process: bothy-unpack does that, in a sandbox.
+ * Layers keep canonical owners on disk when root made them; rootless they are shifted by the user's subordinate ids.
+ * docs/store.md is the long form.
+ *
+ * All functions may be called from any single-threaded process; none keeps state outside struct store.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "spec/image.h"
+
+struct store; /* opaque */
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+struct store_options {
+	const char *root;           /* NULL: /var/lib/bothy for root, else $XDG_DATA_HOME/bothy or $HOME/.local/share/bothy */
+	const char *unpack_program; /* NULL: bothy-unpack beside our own program, else in the libexec folder */
+};
+
+/* Open the store, making it on first use. @options may be NULL. The database is opened on first need only.
+ * Returns 0 and a store to store_free, or <0: DENIED (root not writable, or owned by another user), INVALID (relative
+ * root), UNSUPPORTED (made by a newer bothy). */
+int store_new(const struct store_options *options, struct store **ret, struct error *err);
+void store_free(struct store *s);
+static inline void store_cleanup(struct store **s)
+{
+	store_free(*s);
+}
+#define autostore __attribute__((cleanup(store_cleanup)))
+
+/* The absolute path of the root, for messages. Borrowed. */
+const char *store_root(const struct store *s);
+/* The root as a directory fd, borrowed from the store: paths of struct store_layer are relative to it. */
+int store_root_fd(const struct store *s);
+
+/* ---- looking up (the hot path: one prepared query, no write, no fsync, no lock that a load could hold) -------------- */
+
+struct store_layer {
+	const char *chain_id; /* "sha256:…" */
+	const char *diff_id;
+	const char *path;     /* of the unpacked tree, relative to the store's root: "layers/<hex>/diff" */
+	int64_t size_bytes;   /* sum of the regular files */
+};
+
+/* One image as it is used. All memory belongs to the struct; end it with store_image_done. */
+struct store_image {
+	struct arena arena;
+	const char *id;              /* "sha256:<hex>" of the config: Docker's image id */
+	const char *manifest_digest; /* of the manifest it was loaded by */
+	const char *name;            /* full name it was found by ("docker.io/library/debian:12"), NULL when found by id */
+	int64_t created_ns;          /* since the epoch; 0: not given */
+	int64_t size_bytes;          /* sum of the layers' unpacked sizes */
+	struct store_layer *layers;  /* lowest first */
+	size_t layer_count;
+	struct image_config config;  /* parsed; `history` is left empty here (store_image_blob has the whole document) */
+};
+
+/* Find an image by name (tag "latest" when none is given), name@digest, full id, or unique prefix of an id.
+ * A name wins over an id, as in Docker.
+ * Returns 0, or <0: NOT_FOUND (the hint tells what to type), CONFLICT (prefix matches several; the text lists them),
+ * INVALID (no reference and no id). */
+int store_image_find(struct store *s, const char *name_or_id, struct store_image *ret, struct error *err);
+void store_image_done(struct store_image *i);
+#define autoimage __attribute__((cleanup(store_image_done)))
+
+/* Note that the image was used now (for garbage collection). Best effort, one utimensat, no transaction. */
+void store_image_touch(struct store *s, const struct store_image *i);
+
+/* The O_PATH directory fd of a layer's tree, owned by the caller. Returns the fd, or <0: NOT_FOUND (damaged store). */
+int store_layer_open(struct store *s, const struct store_layer *layer, struct error *err);
+
+/* The bytes of a small blob (config, manifest), at most IMAGE_CONFIG_MAX_BYTES, verified against @digest.
+ * @ret_text is NUL-terminated and freed with free(3); @ret_len may be NULL. */
+int store_blob_read(struct store *s, const char *digest, char **ret_text, size_t *ret_len, struct error *err);
+
+/* ---- listing ---------------------------------------------------------------------------------------------------- */
+
+/* One row of `bothy images`: an image without a name has one row with NULL names. */
+struct store_image_row {
+	const char *id;
+	const char *manifest_digest;
+	const char *name;       /* full, with tag: "docker.io/library/debian:12"; NULL: untagged */
+	const char *repository; /* familiar, without tag: "debian"; NULL: untagged */
+	const char *tag;        /* NULL: untagged */
+	int64_t created_ns;
+	int64_t size_bytes;
+	int64_t last_used_ns; /* 0: never */
+};
+struct store_image_list {
+	struct arena arena;
+	struct store_image_row *rows; /* newest first, as Docker */
+	size_t count;
+};
+int store_image_list(struct store *s, struct store_image_list *ret, struct error *err);
+void store_image_list_done(struct store_image_list *l);
+
+/* ---- loading ---------------------------------------------------------------------------------------------------- */
+
+/* Bounds on what an archive may cost (V30). Zero in a field means the default. */
+struct store_limits {
+	uint64_t layer_entries;     /* entries in one layer */
+	uint64_t layer_bytes;       /* bytes of one layer after decompression */
+	uint64_t image_bytes;       /* the same, all layers of one load together */
+	uint64_t ratio;             /* decompressed : compressed, checked once more than STORE_RATIO_FREE_BYTES came out */
+	uint64_t archive_members;   /* members of an outer archive */
+	uint64_t archive_bytes;     /* bytes of an outer archive after decompression */
+};
+#define STORE_LIMIT_LAYER_ENTRIES UINT64_C(4000000)
+#define STORE_LIMIT_LAYER_BYTES (UINT64_C(256) << 30)
+#define STORE_LIMIT_IMAGE_BYTES (UINT64_C(512) << 30)
+#define STORE_LIMIT_RATIO UINT64_C(1100) /* deflate itself cannot pass 1032; zstd can */
+#define STORE_RATIO_FREE_BYTES (UINT64_C(256) << 20)
+#define STORE_LIMIT_ARCHIVE_MEMBERS UINT64_C(100000)
+#define STORE_LIMIT_ARCHIVE_BYTES (UINT64_C(512) << 30)
+
+struct store_load_options {
+	const char *name;                      /* give the (single) image this name; NULL: the names in the archive */
+	const struct image_platform *platform; /* NULL: this machine's */
+	struct store_limits limits;
+};
+
+struct store_loaded_image {
+	const char *id;
+	struct spec_strs names; /* full names given by this load, may be none */
+	bool unchanged;         /* the image was there already */
+};
+struct store_load_result {
+	struct arena arena;
+	struct store_loaded_image *images;
+	size_t count;
+};
+
+/* Load every image of @path: an OCI layout folder, an OCI archive or a docker-archive (as skopeo, podman, docker and umoci
+ * write them), archives plain or compressed with gzip or zstd. "-" or NULL with @fd >= 0 reads that stream (borrowed).
+ * The kind is chosen by content. Every size, digest and diff_id is verified; a load is all or nothing per image.
+ * @options may be NULL.
+ * Returns 0, or <0: INVALID (no image archive, or it breaks a rule: the text says which entry and why), LIMIT (a bound was
+ * passed), UNSUPPORTED (no manifest for the platform; compression or digest not known), NOT_FOUND, DENIED.
+ * Context: may fork; waits for its children; needs /proc. */
+int store_load(struct store *s, const char *path, int fd, const struct store_load_options *options,
+	       struct store_load_result *ret, struct error *err);
+void store_load_result_done(struct store_load_result *r);
+
+/* ---- removing --------------------------------------------------------------------------------------------------- */
+
+struct store_remove_result {
+	struct arena arena;
+	struct spec_strs untagged; /* full names */
+	struct spec_strs deleted;  /* ids of images, then chain ids of layers, as Docker prints them */
+};
+/* Remove as `docker rmi`: by name takes the name away, and the image with its last name; by id needs @force when there are
+ * several names. Refused with BUSY when a container stands on it (its id is in the text; @force does not help for that).
+ * Layers go when no image has them. Returns 0, or <0: NOT_FOUND, CONFLICT (ambiguous prefix; several names), BUSY. */
+int store_image_remove(struct store *s, const char *name_or_id, bool force, struct store_remove_result *ret,
+		       struct error *err);
+void store_remove_result_done(struct store_remove_result *r);
+
+/* Give @name_or_id the further name @name. Replaces what had that name before. */
+int store_image_tag(struct store *s, const char *name_or_id, const char *name, struct error *err);
+
+/* ---- containers ------------------------------------------------------------------------------------------------- */
+
+/* A container's own folder, kept while it exists. */
+struct store_container {
+	int dir_fd;   /* containers/<id>; the engine may keep files of its own here (names must not be upper, work, image) */
+	int upper_fd; /* O_PATH of containers/<id>/upper; FD_NONE without STORE_CONTAINER_WRITABLE */
+	int work_fd;  /* O_PATH of containers/<id>/work; the same */
+};
+void store_container_done(struct store_container *c);
+
+enum store_container_flags {
+	STORE_CONTAINER_WRITABLE = 1, /* make upper and work (a read-only or --rootfs container needs none) */
+	STORE_CONTAINER_DURABLE = 2,  /* fsync the folder (not for --rm) */
+};
+
+/* Look up @name_or_id and make the folder of container @id standing on it, in one step that no rmi can cut in two.
+ * @name_or_id NULL: a container without an image (then @ret_image is not touched and may be NULL).
+ * @id: 1-128 characters of [A-Za-z0-9_.-], not beginning with a dot.
+ * Returns 0, or <0: as store_image_find, and CONFLICT (the container exists), INVALID (bad id). */
+int store_container_create(struct store *s, const char *id, const char *name_or_id, unsigned int flags,
+			   struct store_image *ret_image, struct store_container *ret, struct error *err);
+
+/* Open the folder of an existing container. Returns 0, or <0: NOT_FOUND. */
+int store_container_open(struct store *s, const char *id, struct store_container *ret, struct error *err);
+
+/* The image id that container @id stands on, into @ret (freed with free(3)); NULL there: none. */
+int store_container_image(struct store *s, const char *id, char **ret, struct error *err);
+
+/* Delete the folder with everything in it; a missing one is no error. Never follows a link out. */
+int store_container_delete(struct store *s, const char *id, struct error *err);
+
+/* The ids of all containers, appended. */
+int store_container_list(struct store *s, struct strv *ret_ids, struct error *err);
+
+/* ---- the program bothy-unpack (src/main/bothy-unpack.c) ----------------------------------------------------------- */
+
+/* The sandboxed side: argv says the job, fd 0 is the input, fd 3 the only folder, fd 4 takes the report.
+ * Returns the exit status. Never called by any other program. */
+int store_unpack_main(int argc, char **argv);
+
+#endif
