@@ -112,16 +112,23 @@ int error_set(struct error *err, enum error_kind kind, int errnum, const char *f
 
 int error_sys(struct error *err, int errnum, const char *fmt, ...)
 {
+	const char *reason;
 	va_list ap;
 	size_t len;
+	size_t most;
 
 	err->code = errnum > 0 ? errnum : EINVAL;
 	err->kind = error_kind_from_errno(err->code);
 	va_start(ap, fmt);
 	fill(err, fmt, ap);
 	va_end(ap);
+	reason = error_text(err->code);
 	len = strlen(err->msg);
-	(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", error_text(err->code));
+	/* A long name in front must not push the reason out. */
+	most = sizeof(err->msg) - strlen(reason) - 3;
+	if (len > most)
+		len = most;
+	(void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", reason);
 	return -err->code;
 }
 

@@ -72,19 +72,21 @@ int fd_read_to_end(int fd, struct buf *out, const char *name, struct error *err)
 		step = out->max - out->len + 1; /* a small bound is no reason to refuse a small file */
 	for (;;) {
 		char *room = buf_reserve(out, step);
-		ssize_t n;
+		ssize_t n = 0;
 
-		if (!room)
-			return error_set(err, ERROR_LIMIT, EFBIG, "'%s' is larger than the %zu bytes allowed",
-					 name, out->max);
-		n = read(fd, room, step);
+		if (room)
+			n = read(fd, room, step);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return error_sys(err, errno, "read '%s'", name);
+		if (room)
+			buf_commit(out, (size_t)n);
+		if (out->failed)
+			return error_set(err, ERROR_LIMIT, EFBIG, "'%s' is larger than the %zu bytes allowed",
+					 name, out->max);
 		if (n == 0)
 			return 0;
-		buf_commit(out, (size_t)n);
 		/* A growing file would otherwise be refused for a step that it does not need. */
 		step = out->max - out->len < 4096 ? out->max - out->len + 1 : 4096;
 	}

@@ -2,10 +2,13 @@
 /*
  * JSON values over json-c. `struct json` is json-c's object under another name, so that no other file sees that library.
  *
- * json-c is not strict enough by itself, hence the look over the text before it is parsed (check_text): the library
- * takes NUL for the end of the text, accepts NaN and Infinity, raw control characters in strings, and cuts a key at
- * "\u0000", by which two different keys would become one. Of equal keys the last one counts, as with Go's reader, which
- * the engines use: both must understand a document in the same way.
+ * json-c is not strict enough by itself (0.16, with both of its strict flags): it takes NUL for the end of the text,
+ * accepts NaN, Infinity, "1.", keys in single quotes, raw control characters and surrogates in strings, turns an integer
+ * above 64 bits into the largest one, and cuts a key at "\u0000", by which two different keys would become one. So the
+ * words of the text are checked here first (check_text) and only their order is left to the library. Of equal keys the
+ * last one counts, as with Go's reader, which the engines use: both must understand a document in the same way.
+ *
+ * Writing is done here too, so that a document looks the same with every version of the library.
  */
 #include <limits.h>
 #include <math.h>
@@ -24,6 +27,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 static struct json_object *in(const struct json *j)
 {
@@ -44,6 +48,8 @@ static struct json *made(struct json_object *o)
 }
 
 /* --- parsing ----------------------------------------------------------------------------------------------------- */
+
+#define END_OF_TEXT "unexpected end of the text"
 
 /* Where in the text something is, for people: both count from 1, the column in characters. */
 struct place {
@@ -73,53 +79,113 @@ static int fail_at(const char *name, const char *text, size_t offset, const char
 	return error_set(err, ERROR_INVALID, EINVAL, "%s: line %zu, column %zu: %s", name, p.line, p.column, what);
 }
 
-/* Walk over the string that begins at text[*@i] (behind its quote) and leave *@i at the closing quote or at @len.
- * Returns what is wrong at *@i, or NULL. */
-static const char *check_string(const char *text, size_t len, size_t *i)
-{
-	bool has_nul = false;
-	size_t next;
+/* The text being checked, and where the check has come to. A check_ function begins at its token's first byte and leaves
+ * `at` behind the token; it returns NULL, or what is wrong at `at`. */
+struct scan {
+	const char *text;
+	size_t len;
+	size_t at;
+};
 
-	for (; *i < len && text[*i] != '"'; (*i)++) {
-		if ((unsigned char)text[*i] < 0x20)
-			return "control character in a string";
-		if (text[*i] != '\\')
-			continue;
-		if (len - *i >= 6 && memcmp(text + *i, "\\u0000", 6) == 0)
-			has_nul = true;
-		if (*i + 1 < len)
-			(*i)++;
-	}
-	next = *i + 1;
-	while (has_nul && next < len && strchr(" \t\r\n", text[next]) && text[next])
-		next++;
-	return has_nul && next < len && text[next] == ':' ? "NUL character in a key" : NULL;
+static char peek(const struct scan *s)
+{
+	return s->at < s->len ? s->text[s->at] : '\0';
 }
 
-/* What json-c would let pass. Returns NULL, or what is wrong and where. */
-static const char *check_text(const char *text, size_t len, size_t *ret_offset)
+static bool skip_char(struct scan *s, const char *any)
 {
-	for (size_t i = 0; i < len; i++) {
-		const char *wrong = NULL;
+	if (!peek(s) || !strchr(any, peek(s)))
+		return false;
+	s->at++;
+	return true;
+}
 
-		if (text[i] == '"') {
-			i++;
-			wrong = check_string(text, len, &i);
-		} else if (text[i] == '\0') {
+static size_t skip_digits(struct scan *s)
+{
+	size_t start = s->at;
+
+	while (peek(s) >= '0' && peek(s) <= '9')
+		s->at++;
+	return s->at - start;
+}
+
+static const char *check_string(struct scan *s)
+{
+	bool has_nul = false;
+
+	for (s->at++; peek(s) != '"'; ) {
+		size_t n = str_utf8_char(s->text + s->at, s->len - s->at);
+
+		if (s->at == s->len)
+			return END_OF_TEXT;
+		if ((unsigned char)peek(s) < 0x20)
+			return "control character in a string";
+		if (n == 0)
+			return "invalid UTF-8 in a string";
+		if (s->len - s->at >= 6 && memcmp(s->text + s->at, "\\u0000", 6) == 0)
+			has_nul = true;
+		if (peek(s) == '\\' && s->at + 1 < s->len)
+			n = 2; /* what the escape says is left to the library */
+		s->at += n;
+	}
+	s->at++;
+	if (!has_nul)
+		return NULL;
+	while (skip_char(s, " \t\r\n"))
+		;
+	return peek(s) == ':' ? "NUL character in the key before this" : NULL;
+}
+
+static const char *check_number(struct scan *s)
+{
+	bool negative = skip_char(s, "-");
+	size_t start = s->at;
+	size_t digits = skip_digits(s);
+	uint64_t v = 0;
+
+	if (s->at == s->len && digits == 0)
+		return END_OF_TEXT;
+	if (digits == 0 || (digits > 1 && s->text[start] == '0'))
+		return "malformed number";
+	if (peek(s) != '.' && peek(s) != 'e' && peek(s) != 'E')
+		for (size_t i = start; i < s->at; i++)
+			if (__builtin_mul_overflow(v, 10, &v) ||
+			    __builtin_add_overflow(v, (unsigned)(s->text[i] - '0'), &v) ||
+			    (negative && v > (uint64_t)INT64_MAX + 1))
+				return "integer of more than 64 bits";
+	if (skip_char(s, ".") && skip_digits(s) == 0)
+		return s->at == s->len ? END_OF_TEXT : "malformed number";
+	if (skip_char(s, "eE")) {
+		(void)skip_char(s, "+-");
+		if (skip_digits(s) == 0)
+			return s->at == s->len ? END_OF_TEXT : "malformed number";
+	}
+	return NULL;
+}
+
+static const char *check_text(struct scan *s)
+{
+	while (s->at < s->len) {
+		const char *wrong = NULL;
+		char c = peek(s);
+
+		if (c == '"')
+			wrong = check_string(s);
+		else if (c == '-' || (c >= '0' && c <= '9'))
+			wrong = check_number(s);
+		else if (c == '\0')
 			wrong = "NUL byte";
-		} else if (text[i] == 'N' || text[i] == 'I') {
-			wrong = "unexpected character"; /* NaN, Infinity */
-		}
-		if (wrong) {
-			*ret_offset = i;
+		else if (!skip_char(s, " \t\r\n{}[]:,truefalsn")) /* the letters of true, false and null */
+			wrong = "unexpected character";
+		if (wrong)
 			return wrong;
-		}
 	}
 	return NULL;
 }
 
 int json_parse(const char *text, size_t len, const char *name, struct json **ret, struct error *err)
 {
+	struct scan scan = {.text = text, .len = len};
 	struct json_tokener *tok;
 	struct json_object *o;
 	enum json_tokener_error e;
@@ -128,9 +194,9 @@ int json_parse(const char *text, size_t len, const char *name, struct json **ret
 
 	if (len > INT_MAX - 1)
 		return error_set(err, ERROR_LIMIT, EFBIG, "%s: larger than 2 GB", name);
-	wrong = check_text(text, len, &offset);
+	wrong = check_text(&scan);
 	if (wrong)
-		return fail_at(name, text, offset, wrong, err);
+		return fail_at(name, text, scan.at, wrong, err);
 	tok = json_tokener_new_ex(JSON_MAX_DEPTH);
 	if (!tok)
 		mem_out();
@@ -150,7 +216,7 @@ int json_parse(const char *text, size_t len, const char *name, struct json **ret
 		return 0;
 	}
 	if (e == json_tokener_continue || (e != json_tokener_error_depth && offset >= len))
-		return fail_at(name, text, len, "unexpected end of the text", err);
+		return fail_at(name, text, len, END_OF_TEXT, err);
 	return fail_at(name, text, offset, json_tokener_error_desc(e), err);
 }
 
@@ -382,17 +448,106 @@ void json_set_str(struct json *object, const char *key, const char *s)
 		json_set(object, key, json_new_str(s));
 }
 
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+/* How a document is being written: pretty text breaks and indents its lines. */
+struct writer {
+	struct buf *out;
+	bool pretty;
+	size_t depth;
+};
+
+static void write_value(struct writer *w, struct json_object *o);
+
+static void write_string(struct writer *w, const char *s, size_t len)
+{
+	static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the character, its letter */
+
+	(void)buf_putc(w->out, '"');
+	for (size_t i = 0; i < len;) {
+		size_t n = str_utf8_char(s + i, len - i);
+		const char *pair = NULL;
+
+		for (size_t k = 0; k + 1 < sizeof(named) && !pair; k += 2)
+			if (named[k] == s[i])
+				pair = named + k;
+		if (pair)
+			(void)buf_printf(w->out, "\\%c", pair[1]);
+		else if (n == 0 && s[i])
+			(void)buf_puts(w->out, "\\ufffd"); /* no UTF-8: as Go writes it */
+		else if ((unsigned char)s[i] < 0x20)
+			(void)buf_printf(w->out, "\\u%04x", (unsigned char)s[i]);
+		else
+			(void)buf_add(w->out, s + i, n);
+		i += n ? n : 1;
+	}
+	(void)buf_putc(w->out, '"');
+}
+
+static void write_break(struct writer *w)
+{
+	if (w->pretty)
+		(void)buf_printf(w->out, "\n%*s", (int)(2 * w->depth), "");
+}
+
+static void write_object(struct writer *w, struct json_object *o)
+{
+	struct json_object_iterator at = json_object_iter_begin(o);
+	struct json_object_iterator end = json_object_iter_end(o);
+
+	for (bool first = true; !json_object_iter_equal(&at, &end); json_object_iter_next(&at), first = false) {
+		const char *key = json_object_iter_peek_name(&at);
+
+		if (!first)
+			(void)buf_putc(w->out, ',');
+		write_break(w);
+		write_string(w, key, strlen(key));
+		(void)buf_puts(w->out, w->pretty ? ": " : ":");
+		write_value(w, json_object_iter_peek_value(&at));
+	}
+}
+
+static void write_array(struct writer *w, struct json_object *o)
+{
+	for (size_t i = 0; i < json_object_array_length(o); i++) {
+		if (i)
+			(void)buf_putc(w->out, ',');
+		write_break(w);
+		write_value(w, json_object_array_get_idx(o, i));
+	}
+}
+
+static void write_value(struct writer *w, struct json_object *o)
+{
+	enum json_type type = json_type(out_of(o));
+	bool empty = json_len(out_of(o)) == 0;
+
+	switch (type) {
+	case JSON_STRING:
+		write_string(w, json_object_get_string(o), (size_t)json_object_get_string_len(o));
+		return;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		(void)buf_putc(w->out, type == JSON_ARRAY ? '[' : '{');
+		w->depth++;
+		if (type == JSON_ARRAY)
+			write_array(w, o);
+		else
+			write_object(w, o);
+		w->depth--;
+		if (!empty)
+			write_break(w);
+		(void)buf_putc(w->out, type == JSON_ARRAY ? ']' : '}');
+		return;
+	default:
+		(void)buf_puts(w->out, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	}
+}
+
 bool json_write(const struct json *j, bool pretty, struct buf *out)
 {
-	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
-	const char *text;
-	size_t len;
+	struct writer w = {.out = out, .pretty = pretty};
 
-	flags |= pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
-	if (!j)
-		return buf_puts(out, "null");
-	text = json_object_to_json_string_length(in(j), flags, &len);
-	if (!text)
-		mem_out();
-	return buf_add(out, text, len);
+	write_value(&w, in(j));
+	return !out->failed;
 }

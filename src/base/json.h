@@ -65,7 +65,8 @@ void json_push(struct json *array, struct json *value);
 /* Convenience: set a member unless the value is empty (NULL string). */
 void json_set_str(struct json *object, const char *key, const char *s);
 
-/* Text of @j appended to @out; @pretty indents by two spaces. False when it did not fit. Slashes are not escaped. */
+/* Text of @j appended to @out; @pretty indents by two spaces. What is not UTF-8 in a string
+ * becomes U+FFFD. False when it did not fit. */
 bool json_write(const struct json *j, bool pretty, struct buf *out);
 
 #endif

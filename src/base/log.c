@@ -8,10 +8,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/str.h"
 
 static struct {
 	int fd;
@@ -38,20 +39,51 @@ bool log_is_stderr(void)
 	return sink.fd == STDERR_FILENO;
 }
 
+/* Append @s as the inside of a JSON string. What is not UTF-8 becomes '?', since engines read the file strictly. */
 static size_t add_escaped(char *out, size_t len, size_t size, const char *s)
 {
-	for (; *s && len + 7 < size; s++) {
+	while (*s && len + 7 < size) {
 		unsigned char c = (unsigned char)*s;
+		size_t n = str_utf8_char(s, strnlen(s, 4));
 
 		if (c == '"' || c == '\\') {
 			out[len++] = '\\';
 			out[len++] = (char)c;
 		} else if (c < 0x20) {
 			len += (size_t)snprintf(out + len, size - len, "\\u%04x", c);
+		} else if (n == 0) {
+			out[len++] = '?';
 		} else {
-			out[len++] = (char)c;
+			memcpy(out + len, s, n);
+			len += n;
 		}
+		s += n ? n : 1;
 	}
+	return len;
+}
+
+static size_t json_line(char *out, size_t size, enum log_level level, const char *msg)
+{
+	char when[CLOCK_RFC3339_MAX];
+	size_t len;
+
+	clock_format_rfc3339(clock_realtime_ns(), when);
+	len = (size_t)snprintf(out, size, "{\"level\":\"%s\",\"msg\":\"", level_names[level]);
+	len = add_escaped(out, len, size - 64, msg);
+	return len + (size_t)snprintf(out + len, size - len, "\",\"time\":\"%s\"}\n", when);
+}
+
+/* A message may hold what came from outside: it must not forge a line or steer the terminal. */
+static size_t text_line(char *out, size_t size, enum log_level level, const char *msg)
+{
+	size_t len = (size_t)snprintf(out, size - 1, "%s: %s", level_names[level], msg);
+
+	if (len > size - 2)
+		len = size - 2;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
+			out[i] = '?';
+	out[len++] = '\n';
 	return len;
 }
 
@@ -60,23 +92,10 @@ static void emit(enum log_level level, const char *msg)
 	char line[2048];
 	size_t len;
 
-	if (sink.format == LOG_FORMAT_JSON) {
-		struct timespec now;
-		struct tm tm;
-		char when[40];
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		gmtime_r(&now.tv_sec, &tm);
-		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		len = (size_t)snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"", level_names[level]);
-		len = add_escaped(line, len, sizeof(line) - 64, msg);
-		len += (size_t)snprintf(line + len, sizeof(line) - len, "\",\"time\":\"%s\"}\n", when);
-	} else {
-		len = (size_t)snprintf(line, sizeof(line) - 1, "%s: %s", level_names[level], msg);
-		if (len > sizeof(line) - 2)
-			len = sizeof(line) - 2;
-		line[len++] = '\n';
-	}
+	if (sink.format == LOG_FORMAT_JSON)
+		len = json_line(line, sizeof(line), level, msg);
+	else
+		len = text_line(line, sizeof(line), level, msg);
 	(void)fd_write_all(sink.fd, line, len); /* nowhere left to complain */
 }
 

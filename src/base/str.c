@@ -37,6 +37,33 @@ bool str_has_control(const char *s)
 	return false;
 }
 
+size_t str_utf8_char(const char *s, size_t len)
+{
+	/* Lead bytes that share a length and a range for the byte behind them. */
+	static const struct {
+		unsigned char from, to, len, second_from, second_to;
+	} leads[] = {
+		{0x01, 0x7f, 1, 0, 0},	     {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
+		{0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
+		{0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
+	};
+	const unsigned char *u = (const unsigned char *)s;
+
+	for (size_t i = 0; len && i < ARRAY_SIZE(leads); i++) {
+		if (u[0] < leads[i].from || u[0] > leads[i].to)
+			continue;
+		if (leads[i].len > len)
+			return 0;
+		if (leads[i].len > 1 && (u[1] < leads[i].second_from || u[1] > leads[i].second_to))
+			return 0;
+		for (size_t k = 2; k < leads[i].len; k++)
+			if ((u[k] & 0xc0) != 0x80)
+				return 0;
+		return leads[i].len;
+	}
+	return 0;
+}
+
 int str_copy(char *out, size_t size, const char *s)
 {
 	size_t len = strlen(s);
@@ -361,16 +388,20 @@ void str_from_size(uint64_t bytes, char out[static 16])
 	uint64_t unit = 1;
 	size_t u = 0;
 	uint64_t hundredths;
-	unsigned keep;
+	unsigned step; /* of the last digit shown, in hundredths */
 
 	/* Three digits are shown, so 999500 rounds up to the next unit: "1MB", never "1000kB". */
 	while (u + 1 < ARRAY_SIZE(units) && (u128)bytes * 2 >= (u128)unit * 1999) {
 		unit *= 1000;
 		u++;
 	}
-	hundredths = (uint64_t)(((u128)bytes * 200 + unit) / 2 / unit);
-	keep = hundredths < 1000 ? 1 : hundredths < 10000 - 5 ? 10 : 100;
-	hundredths = (uint64_t)(((u128)bytes * 200 / keep + unit) / 2 / unit) * keep;
+	if ((u128)bytes * 200 < (u128)unit * 1999)
+		step = 1;
+	else if ((u128)bytes * 20 < (u128)unit * 1999)
+		step = 10;
+	else
+		step = 100;
+	hundredths = (uint64_t)(((u128)bytes * 200 / step + unit) / 2 / unit) * step;
 	if (hundredths % 100 == 0)
 		(void)snprintf(out, 16, "%u%s", (unsigned)(hundredths / 100), units[u]);
 	else if (hundredths % 10 == 0)

@@ -20,6 +20,9 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* True when @s has a byte below 0x20 or 0x7f. */
 bool str_has_control(const char *s);
+/* The length in bytes (1 to 4) of the valid UTF-8 character at @s, of which @len bytes may be read; 0 when there is none.
+ * A NUL byte counts as none. Source: Unicode 15 table 3-7 (no overlong forms, no surrogates, nothing above U+10FFFF). */
+size_t str_utf8_char(const char *s, size_t len);
 
 /* A NULL-terminated list of owned strings; @items may be NULL when the list is empty. */
 struct strv {

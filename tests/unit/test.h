@@ -40,6 +40,7 @@ static struct {
 	const char *name;
 	unsigned failed_checks;
 	const char *skip;
+	const char *row;
 } test_state = {.last = &test_state.first};
 
 #define TEST(name_)                                                                                \
@@ -59,6 +60,8 @@ static inline void test_fail(const char *file, int line, const char *what)
 {
 	test_state.failed_checks++;
 	printf("%s:%d: %s: failed: %s\n", file, line, test_state.name, what);
+	if (test_state.row)
+		printf("\tin the row \"%s\"\n", test_state.row);
 }
 
 static inline bool test_check(bool ok, const char *file, int line, const char *what)
@@ -115,6 +118,8 @@ static inline bool test_check_part(const char *got, const char *part, const char
 		if (!CHECK(x))                                                                     \
 			return;                                                                    \
 	} while (0)
+/* In a test that walks a table: names the row in the failures that follow. */
+#define ROW(text) (test_state.row = (text))
 /* Leave the test and count it as skipped, with the reason. */
 #define SKIP(why)                                                                                  \
 	do {                                                                                       \
@@ -153,6 +158,7 @@ int main(int argc, char **argv)
 		test_state.name = c->name;
 		test_state.failed_checks = 0;
 		test_state.skip = NULL;
+		test_state.row = NULL;
 		if (verbose)
 			printf("%s\n", c->name);
 		c->run();
