@@ -113,7 +113,7 @@ TEST(parse_refuses)
 		"2026-01-02T03:04:05+0530",
 		"2026-01-02T03:04:05+05:60",
 		"-026-01-02T03:04:05Z",
-		"2026-01-02\x14""03:04:05Z", /* the bits of T but one */
+		"2026-01-02\02403:04:05Z", /* the bits of T but one */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
