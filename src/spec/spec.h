@@ -450,6 +450,14 @@ int spec_parse_list(const char *list, void *bits, size_t size);
 /* Is @key a sysctl that belongs to a namespace, and to which (SPEC_NS_NETWORK for net.*, SPEC_NS_IPC, SPEC_NS_UTS for
  * kernel.hostname/domainname, SPEC_NS_USER for user.*)? -1: it is the host's and must be refused (V20). */
 int spec_sysctl_namespace(const char *key);
+/* The file of a sysctl below /proc/sys: "net.ipv4.ip_forward" and "net/ipv4/ip_forward" both give the latter; the separator
+ * is the first of the two characters, the other one is swapped back (sysctl(8)). Keys of a parsed document never give a
+ * path with "..", empty components or a leading '/'. */
+[[nodiscard]] char *spec_sysctl_path(struct arena *a, const char *key);
+
+/* The @i-th mount option / seccomp architecture that is understood, NULL behind the last: for `features`. */
+const char *spec_mount_option_name(size_t i);
+const char *spec_seccomp_arch_name(size_t i);
 
 /* A container id: runc's rule — [A-Za-z0-9_+.-]+, not "." or "..", 1-1024 bytes (we cap at 255: it is a file name). */
 int spec_check_id(const char *id, struct error *err);
