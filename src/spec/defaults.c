@@ -138,3 +138,81 @@ void spec_default(struct spec *s, bool rootless, uint32_t euid, uint32_t egid)
 		.access = SPEC_ACCESS_READ | SPEC_ACCESS_WRITE | SPEC_ACCESS_MKNOD,
 	};
 }
+
+/* ---- bothy run --------------------------------------------------------------------------------------------------- */
+
+/* When a row of engine_mounts applies. */
+enum when { ALWAYS, OWN_NET, HOST_NET, OWN_CGROUP, HOST_CGROUP, OWN_IPC, HOST_IPC };
+
+/* A namespace that is the host's belongs to the host's user namespace, so its file system cannot be mounted anew from
+ * ours; what the host has mounted is bound instead. */
+static const struct {
+	enum when when;
+	struct default_mount mount;
+} engine_mounts[] = {
+	{ALWAYS, {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}}},
+	{ALWAYS, {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}}},
+	{ALWAYS, {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}}},
+	{OWN_NET, {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}}},
+	{HOST_NET, {"/sys", "none", "/sys", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"}}},
+	{OWN_CGROUP, {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "ro"}}},
+	{HOST_CGROUP, {"/sys/fs/cgroup", "none", "/sys/fs/cgroup", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"}}},
+	{OWN_IPC, {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}}},
+	{HOST_IPC, {"/dev/mqueue", "none", "/dev/mqueue", {"bind", "nosuid", "noexec", "nodev", "x-optional"}}},
+	{OWN_IPC, {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777"}}},
+	{HOST_IPC, {"/dev/shm", "none", "/dev/shm", {"bind", "nosuid", "noexec", "nodev"}}},
+};
+
+#define TTY_GID 5
+
+/* In a user namespace without group 5 devpts refuses "gid=5" (fs/devpts/inode.c). */
+static bool tty_group_exists(const struct spec *s)
+{
+	const struct spec_id_maps *m = &s->linux_.gid_mappings;
+
+	if (!s->linux_.ns[SPEC_NS_USER].present || m->count == 0)
+		return true;
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->items[i].container_id <= TTY_GID && TTY_GID - m->items[i].container_id < m->items[i].size)
+			return true;
+	}
+	return false;
+}
+
+void spec_add_default_mounts(struct spec *s, bool own_netns, bool own_cgroupns, bool own_ipcns, uint64_t shm_bytes)
+{
+	const bool applies[] = {
+		[ALWAYS] = true,
+		[OWN_NET] = own_netns,
+		[HOST_NET] = !own_netns,
+		[OWN_CGROUP] = own_cgroupns,
+		[HOST_CGROUP] = !own_cgroupns,
+		[OWN_IPC] = own_ipcns,
+		[HOST_IPC] = !own_ipcns,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(engine_mounts); i++) {
+		struct default_mount d = engine_mounts[i].mount;
+
+		if (!applies[engine_mounts[i].when])
+			continue;
+		if (str_eq(d.type, "devpts") && !tty_group_exists(s))
+			d.options[5] = NULL; /* gid=5 is the last one */
+		if (str_eq(d.source, "shm"))
+			d.options[4] = arena_printf(&s->arena, "size=%llu", (unsigned long long)shm_bytes);
+		add_mount(s, &d);
+	}
+}
+
+/* Docker's list, newest (SECURITY.md "Defaults to meet or beat"): what is there beyond runc's tells of the host's
+ * interrupts and energy use, which are side channels (GHSA-6fw5-f8r9-fgfm, GHSA-jq35-85cj-fj4p). */
+static const char *const extra_masked_paths[] = {"/proc/interrupts", "/sys/devices/virtual/powercap"};
+
+void spec_add_default_masks(struct spec *s)
+{
+	struct spec_linux *l = &s->linux_;
+
+	add_strings(&s->arena, &l->masked_paths, masked_paths, ARRAY_SIZE(masked_paths));
+	add_strings(&s->arena, &l->masked_paths, extra_masked_paths, ARRAY_SIZE(extra_masked_paths));
+	add_strings(&s->arena, &l->readonly_paths, readonly_paths, ARRAY_SIZE(readonly_paths));
+}
