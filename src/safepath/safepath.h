@@ -50,7 +50,8 @@ int safepath_open_dir(int root_fd, const char *path, bool o_path, struct error *
 int safepath_open_parent(int root_fd, const char *path, char name[static 256], struct error *err);
 
 /* Open the directory @path, making the components that are missing (@mode exactly, @owner). Symlinks resolve inside the
- * root; each new directory is verified to be the one made. A dangling symlink on the way is an error (NOT_FOUND).
+ * root, and what a dangling one names is made there too (images have /var/run -> /run without /run); each new directory
+ * is verified to be the one made.
  * @ret_fd: O_PATH directory fd. Returns 0, SAFEPATH_CREATED, or <0: INVALID (something on the way is no directory), DENIED. */
 int safepath_mkdir_all(int root_fd, const char *path, mode_t mode, const struct safepath_owner *owner, int *ret_fd,
 		       struct error *err);
