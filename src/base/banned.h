@@ -8,6 +8,7 @@
  */
 
 #include <inttypes.h>
+#include <linux/bpf.h> /* pastes strtol and strtoul into names of its own */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
