@@ -26,6 +26,11 @@ const struct syscall_row *syscall_row(uint16_t row)
 	return &rows[row];
 }
 
+bool syscall_row_exists(uint16_t row)
+{
+	return row < sizeof(rows) / sizeof(rows[0]);
+}
+
 const char *syscall_name(uint16_t row)
 {
 	return name_pool + rows[row].name;

@@ -7,6 +7,7 @@
  * the module. A row is a name; a rank is a call's place among the numbers of one architecture, in rising order.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,8 @@ static inline uint32_t syscall_hash(const char *name)
 /* The row of @name, SYSCALL_ROW_NONE when no architecture has it. */
 uint16_t syscall_find(const char *name);
 const struct syscall_row *syscall_row(uint16_t row);
+/* Rows are numbered from 0 without gaps. */
+bool syscall_row_exists(uint16_t row);
 const char *syscall_name(uint16_t row);
 /* The numbers of @arch in rising order; @ret_count 0: the table does not know this architecture. */
 const uint32_t *syscall_numbers(enum seccomp_arch arch, size_t *ret_count);
