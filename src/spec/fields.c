@@ -268,6 +268,31 @@ static bool text_digest(const char *s)
 	return hex && strlen(s + 7) == hex && strspn(s + 7, "0123456789abcdef") == hex;
 }
 
+static bool text_image_env(const char *s)
+{
+	if (!text_env(s))
+		return false;
+	for (; *s; s++) {
+		if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool text_volume(const char *s)
+{
+	if (!text_key(s))
+		return false;
+	while (*s) {
+		size_t len = strcspn(s, "/");
+
+		if (len == 2 && s[0] == '.' && s[1] == '.')
+			return false;
+		s += len + (s[len] == '/');
+	}
+	return true;
+}
+
 static const struct {
 	bool (*ok)(const char *s);
 	const char *expected;
@@ -286,6 +311,8 @@ static const struct {
 	[TEXT_PAGESIZE] = {text_pagesize, "a page size such as \"2MB\" or \"64KB\""},
 	[TEXT_CLOSID] = {text_closid, "\"/\" or one file name"},
 	[TEXT_DIGEST] = {text_digest, "sha256:<64 hex digits> or sha512:<128 hex digits>"},
+	[TEXT_IMAGE_ENV] = {text_image_env, "NAME=value without control characters"},
+	[TEXT_VOLUME] = {text_volume, "a path without \"..\" and control characters"},
 };
 
 bool field_text_ok(enum text_rule rule, const char *s)

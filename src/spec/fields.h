@@ -52,6 +52,8 @@ enum text_rule {
 	TEXT_PAGESIZE, /* "2MB" */
 	TEXT_CLOSID,   /* a resctrl group */
 	TEXT_DIGEST,   /* "sha256:…" */
+	TEXT_IMAGE_ENV, /* NAME=value without control characters but tabs (V15, V18) */
+	TEXT_VOLUME,   /* a path without ".." (V16) */
 	TEXT_RULE_COUNT
 };
 
@@ -182,6 +184,8 @@ extern const struct field_table spec_seccomp_arg_table;
 extern const struct field_table spec_id_map_table;
 /* The checks at the end of one seccomp rule, also for Docker's profiles. */
 int spec_seccomp_finish_rule(struct reader *r, void *object);
+/* Read all of a filter but its `syscalls`. */
+int spec_seccomp_read_frame(struct reader *r, const struct json *j, struct spec_seccomp *f);
 
 extern const struct field_names spec_rlimit_names;
 extern const struct field_names spec_propagation_names;

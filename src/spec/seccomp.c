@@ -98,6 +98,7 @@ static int finish_seccomp(struct reader *r, void *object)
 	return check_errno(r, "defaultErrnoRet", s->default_action, &s->default_errno_ret);
 }
 
+/* `syscalls` is the last row, so that a profile, which reads it in its own form, can leave it out. */
 static const struct field seccomp_rows[] = {
 	{.name = "defaultAction", .kind = FIELD_NAME, AT(struct spec_seccomp, default_action), .names = &spec_seccomp_action_names, .flags = FIELD_REQUIRED},
 	U64_ROW("defaultErrnoRet", struct spec_seccomp, default_errno_ret, TRACE_MAX),
@@ -108,3 +109,11 @@ static const struct field seccomp_rows[] = {
 	{.name = "syscalls", .kind = FIELD_OBJECTS, LIST_AT(struct spec_seccomp, rules, rule_count), .child = &rule_table},
 };
 const struct field_table spec_seccomp_table = FIELD_TABLE(seccomp_rows, struct spec_seccomp, .finish = finish_seccomp);
+
+int spec_seccomp_read_frame(struct reader *r, const struct json *j, struct spec_seccomp *f)
+{
+	struct field_table frame = spec_seccomp_table;
+
+	frame.count--;
+	return field_read_object(r, &frame, j, f);
+}
