@@ -392,7 +392,7 @@ struct cgroup_mount {
 	char *source;       /* owned; BIND: host path, SYMLINK: target, FS and TMPFS: the source shown */
 	char *data;         /* owned; FS: "memory" or "none,name=systemd", TMPFS: "mode=755"; else "" */
 	const char *fstype; /* static: "cgroup", "cgroup2", "tmpfs"; NULL for the others */
-	bool may_fail;      /* FS: fall back to binding @source2 when the kernel refuses (EPERM, EBUSY in a user ns) */
+	bool may_fail;      /* FS: when the kernel refuses (EPERM, EBUSY in a user ns) bind @source2, or nothing if NULL */
 	char *source2;      /* owned; host path for that fallback; NULL: none */
 };
 struct cgroup_mounts {
@@ -403,8 +403,8 @@ void cgroup_mounts_done(struct cgroup_mounts *m);
 #define autocgroupmounts __attribute__((cleanup(cgroup_mounts_done)))
 
 /* What a mount of type "cgroup" (or "cgroup2") in config.json becomes. @cgroupns: the container has a new cgroup
- * namespace. All hierarchies of @host are listed; those that the container did not join show the caller's own group
- * without a cgroup namespace only if it is the container's: others are left out (nothing of the host is shown).
+ * namespace. Only hierarchies that the container joined are listed: nothing of the host's groups is shown. With an empty
+ * handle that leaves an empty tmpfs (on v2 with @cgroupns a cgroup2 mount, which may fail with no fallback: then as well).
  * The caller mounts everything read-only, nosuid, nodev, noexec unless the document says rw (V10, CVE-2023-25809,
  * CVE-2022-0492: without a cgroup namespace always read-only). Pure. */
 int cgroup_plan_mounts(const struct cgroup_host *host, const struct cgroup *cg, bool cgroupns, struct cgroup_mounts *ret,

@@ -209,7 +209,7 @@ static int remove_made(struct cgroup_dir *d)
 }
 
 /* Call @fn for each directory from the first one made (or the group itself) down to the group. */
-static int each_made(const struct cgroup_dir *d, int (*fn)(const char *dir, const char *parent))
+static int each_made(const struct cgroup_dir *d, int (*fn)(const char *dir, const char *parent, bool made))
 {
 	for (unsigned up = d->made ? d->made : 1; up-- > 0;) {
 		autofree char *dir = mem_strdup(d->path), *parent = NULL;
@@ -219,7 +219,7 @@ static int each_made(const struct cgroup_dir *d, int (*fn)(const char *dir, cons
 			*strrchr(dir, '/') = '\0';
 		parent = mem_strdup(dir);
 		*strrchr(parent, '/') = '\0';
-		r = fn(dir, parent);
+		r = fn(dir, parent, d->made > 0);
 		if (r < 0)
 			return r;
 	}
@@ -227,13 +227,13 @@ static int each_made(const struct cgroup_dir *d, int (*fn)(const char *dir, cons
 }
 
 /* A new v1 cpuset has no CPU and no memory node, and takes no process until it has both. */
-static int inherit_cpuset(const char *dir, const char *parent)
+static int inherit_cpuset(const char *dir, const char *parent, bool made)
 {
 	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
 	char value[8192];
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		ssize_t n = cgroupfs_read(dir, files[i], value, sizeof(value));
+		ssize_t n = made ? 0 : cgroupfs_read(dir, files[i], value, sizeof(value));
 
 		if (n > 0)
 			continue;

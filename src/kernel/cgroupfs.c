@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,6 +128,16 @@ int cgroupfs_chown(const char *dir, const char *name, uid_t uid, gid_t gid)
 	if (r < 0)
 		return r;
 	return fchownat(AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+int cgroupfs_watch(int inotify_fd, const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int r = join(path, dir, name);
+
+	if (r < 0)
+		return r;
+	return inotify_add_watch(inotify_fd, path, IN_MODIFY) < 0 ? -errno : 0;
 }
 
 static int walk_fd(int fd, char path[static PATH_MAX], unsigned depth, int (*fn)(const char *dir, void *arg), void *arg)

@@ -36,6 +36,9 @@ int cgroupfs_rmdir(const char *dir);
 /* Change the owner of @dir/@name (@name "": the directory). Returns 0 or -errno. */
 int cgroupfs_chown(const char *dir, const char *name, uid_t uid, gid_t gid);
 
+/* Let the inotify instance @inotify_fd report when the kernel changes @dir/@name (IN_MODIFY). Returns 0 or -errno. */
+int cgroupfs_watch(int inotify_fd, const char *dir, const char *name);
+
 /* Call @fn with the absolute path of each group below @dir, deepest first, @dir itself not included. At most @max_depth
  * levels. A non-zero result of @fn stops and is returned. Groups that vanish meanwhile are skipped.
  * Returns 0, @fn's result, or -errno (-ENOENT: @dir is gone, -ELOOP: too deep). Allocates. */
