@@ -132,7 +132,9 @@ static int reference_fill(struct reference *r, scmp_filter_ctx ctx, const struct
 	}
 	for (size_t i = 0; i < s->rule_count; i++)
 		names += s->rules[i].names.count;
-	if (names > 32)
+	/* runc does this above 32 names; a smaller filter without it can lack the load of the call's number (libseccomp
+	 * 2.5.4: it goes with the first call of the list, which may be one that the architecture does not have). */
+	if (names > 0)
 		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; i < s->rule_count; i++) {
 		uint32_t action = reference_action(s->rules[i].action, &s->rules[i].errno_ret);
