@@ -544,10 +544,11 @@ static int read_pair(const char *key, struct json *value, void *p)
 
 	if (!value)
 		return 0;
-	if (!text_rules[arg->field->key].ok(key))
-		return field_fault(r, "a key is not %s", text_rules[arg->field->key].expected);
 	r->where = &step;
-	rc = field_read_text(r, arg->field->text, value, &pair->value);
+	if (text_rules[arg->field->key].ok(key))
+		rc = field_read_text(r, arg->field->text, value, &pair->value);
+	else
+		rc = field_fault(r, "the key is not %s", text_rules[arg->field->key].expected);
 	r->where = step.up;
 	if (rc < 0)
 		return rc;
