@@ -164,8 +164,11 @@ static int64_t number_of(const struct table *t, const char *name, int arch)
 	return -1;
 }
 
+/* Where libseccomp knows a name, its word stands for all architectures. */
 static void add_newer(struct table *t)
 {
+	size_t asked = t->row_count;
+
 	for (size_t i = 0; i < sizeof(newer) / sizeof(newer[0]); i++)
 		for (int a = 0; a < SECCOMP_ARCH_COUNT; a++) {
 			struct row *r;
@@ -176,7 +179,7 @@ static void add_newer(struct table *t)
 			if (number_of(t, "read", a) < 0)
 				continue;
 			r = row_get(t, newer[i].name);
-			if (r->number[a] < 0)
+			if (r >= &t->rows[asked])
 				r->number[a] = archs[a].base + newer[i].number;
 		}
 }
