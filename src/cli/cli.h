@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+/*
+ * Command lines. A command is one const struct with its options as rows of a table; parsing, help, completion and "did you
+ * mean" come from those rows. A command's body parses, calls the layer below, prints.
+ *
+ * Syntax, the union of what Docker's, Podman's and runc's users type: --name value, --name=value, -x value, -xvalue,
+ * -x=value, bundled flags (-it), booleans --flag and --flag=false, "--" ends options, and one dash before a long name.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+enum option_type {
+	OPTION_BOOL,      /* bool */
+	OPTION_STRING,    /* const char *, borrowed from argv */
+	OPTION_STRINGS,   /* struct strv, appended */
+	OPTION_U32,       /* struct option_u64 */
+	OPTION_U64,       /* struct option_u64 */
+	OPTION_I64,       /* struct option_i64 */
+	OPTION_SIZE,      /* struct option_i64, bytes; "64m", -1 where minus_one */
+	OPTION_DURATION,  /* struct option_i64, nanoseconds */
+	OPTION_TRISTATE,  /* struct option_bool: a boolean of which it matters whether it was given */
+	OPTION_OPTIONAL,  /* const char *: the value may be missing (--flag or --flag=value), then it is "" */
+};
+struct option_u64 {
+	bool set;
+	uint64_t v;
+};
+struct option_i64 {
+	bool set;
+	int64_t v;
+};
+struct option_bool {
+	bool set;
+	bool v;
+};
+
+#define OPTION_HIDDEN 1u    /* accepted, not in help: old or for programs only */
+#define OPTION_MINUS_ONE 2u /* sizes: -1 is allowed and means no limit */
+
+struct option {
+	const char *name;  /* without dashes; NULL ends a table */
+	char letter;       /* 0: none */
+	enum option_type type;
+	size_t offset;     /* of the field in the command's option struct */
+	const char *arg;   /* what the value is called in help ("PATH"); NULL for booleans */
+	const char *help;  /* one line */
+	unsigned flags;
+};
+#define OPTION_END {.name = NULL}
+
+/* What a command was called with. */
+struct args {
+	char **items; /* positional arguments, borrowed from argv, NULL-terminated; the array is owned */
+	size_t count;
+};
+void args_done(struct args *a);
+#define autoargs __attribute__((cleanup(args_done)))
+
+struct command;
+struct program {
+	const char *name;              /* "bothy-oci" */
+	const char *summary;
+	const struct option *options;  /* global ones */
+	const struct command *const *commands; /* NULL-terminated: the only list */
+	const char *examples;          /* for the help page; may be NULL */
+};
+
+struct command {
+	const char *name;
+	const char *const *aliases; /* NULL-terminated or NULL */
+	const char *group;          /* heading in the overview */
+	const char *args;           /* "CONTAINER [SIGNAL]" */
+	const char *summary;        /* one line */
+	const char *details;        /* further help, may be NULL */
+	const char *examples;       /* may be NULL */
+	const struct option *options;
+	size_t options_size;        /* of the option struct, zeroed before parsing */
+	int min_args, max_args;     /* max -1: any number */
+	bool stop_at_first;         /* what follows the first positional argument is not ours to parse */
+	/* @global: the program's option struct. Returns the exit status, or <0 with @err. */
+	int (*run)(void *global, void *options, const struct args *args, struct error *err);
+	void (*done)(void *options); /* frees what parsing allocated (strv fields); may be NULL */
+};
+
+/* Parse @argv (@argc words, the program's or command's name not among them) by @table into @out.
+ * @stop_at_first: end at the first positional argument. Returns the number of words used, or <0 INVALID with a hint that
+ * names the nearest option. The positional arguments go to @ret_args. */
+int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out, struct args *ret_args,
+		 struct error *err);
+
+/* The command called @name, its alias, or NULL. */
+const struct command *command_find(const struct program *p, const char *name);
+/* Up to three commands near @name, as text for a hint; "" when none is. */
+void command_suggest(const struct program *p, const char *name, char *out, size_t size);
+
+/* Parse global options and the command's, and run it. @global is the program's option struct; @after_global (may be NULL)
+ * runs once the global options are known (logging, …). Returns the exit status; errors are left in @err with <0.
+ * Help and usage errors are printed here. */
+int command_run(const struct program *p, int argc, char **argv, void *global, int (*after_global)(void *global, struct error *err),
+		struct error *err);
+
+void command_print_overview(const struct program *p);
+void command_print_help(const struct program *p, const struct command *c);
+
+/* Entry points: the whole of a program behind main(). */
+int cli_oci_main(int argc, char **argv);
+int cli_bothy_main(int argc, char **argv);
+
+#endif

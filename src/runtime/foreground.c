@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One poll loop: the child's pidfd, our signals, and with a terminal both directions of it. Output that our standard
+ * output does not take yet stays in a fixed buffer, and reading from the program stops meanwhile (back-pressure, V33).
+ *
+ * State of the terminal relay: `open` while the master gives data; after the child has ended, what is left in it is
+ * drained until it says EIO or nothing.
+ */
+#include "runtime/foreground.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "kernel/pty.h"
+#include "kernel/signal.h"
+
+#define RELAY_BYTES 65536
+#define KEYS_MAX 16
+
+/* Not passed on: those that report our own faults or children, and those nobody can catch. */
+static bool is_passed_on(int sig)
+{
+	switch (sig) {
+	case SIGKILL:
+	case SIGSTOP:
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGABRT:
+	case SIGTRAP:
+	case SIGSYS:
+	case SIGPIPE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+int foreground_enter(struct foreground *f, struct error *err)
+{
+	int sigs[64];
+	size_t n = 0;
+	int fd;
+
+	for (int sig = 1; sig <= 64; sig++)
+		if (is_passed_on(sig) && (sig < 32 || sig > 33)) /* 32 and 33 belong to the C library */
+			sigs[n++] = sig;
+	fd = signal_open_fd(sigs, n, &f->old_mask, err);
+	if (fd < 0)
+		return fd;
+	f->signal_fd = fd;
+	f->active = true;
+	return 0;
+}
+
+void foreground_leave(struct foreground *f)
+{
+	if (f->active)
+		(void)signal_restore_mask(&f->old_mask);
+	f->active = false;
+	fd_close(&f->signal_fd);
+}
+
+int foreground_parse_keys(const char *text, unsigned char *out, size_t max)
+{
+	size_t n = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, ",");
+
+		if (n == max)
+			return -EINVAL;
+		if (len == 1)
+			out[n++] = (unsigned char)text[0];
+		else if (len == 6 && strncmp(text, "ctrl-", 5) == 0 && strchr("abcdefghijklmnopqrstuvwxyz@[\\]^_", text[5]))
+			out[n++] = (unsigned char)(text[5] >= 'a' ? text[5] - 'a' + 1 : text[5] - '@');
+		else
+			return -EINVAL;
+		text += len;
+		if (*text == ',' && !*++text)
+			return -EINVAL;
+	}
+	return (int)n;
+}
+
+struct relay {
+	int master;
+	int in, out;                      /* our side; -1 when closed */
+	bool reading;                     /* standard input still gives data */
+	char buf[RELAY_BYTES];            /* from the program */
+	size_t at, len;
+	unsigned char keys[KEYS_MAX];     /* detach sequence */
+	size_t key_count, key_at;
+};
+
+static void follow_size(int master)
+{
+	uint16_t rows;
+	uint16_t cols;
+	struct error ignored;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (pty_get_size(fd, &rows, &cols) == 0) {
+			(void)pty_set_size(master, rows, cols, &ignored);
+			return;
+		}
+}
+
+/* Hold back what may be the detach sequence; a wrong byte lets it all go. */
+static size_t filter_keys(struct relay *r, const char *in, size_t n, char *out)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)in[i];
+
+		if (r->key_count && c == r->keys[r->key_at]) {
+			if (++r->key_at < r->key_count)
+				continue;
+			r->key_at = 0;
+			(void)!write(STDERR_FILENO, "\r\n[the container can't be left running yet: detaching is not supported]\r\n", 73);
+			continue;
+		}
+		memcpy(out + len, r->keys, r->key_at);
+		len += r->key_at;
+		r->key_at = 0;
+		out[len++] = (char)c;
+	}
+	return len;
+}
+
+static void relay_input(struct relay *r)
+{
+	char in[4096];
+	char out[sizeof(in) + KEYS_MAX];
+	ssize_t n = read(r->in, in, sizeof(in));
+
+	if (n > 0) {
+		(void)fd_write_all(r->master, out, filter_keys(r, in, (size_t)n, out));
+		return;
+	}
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	r->reading = false;
+	/* The end of a pipe becomes the end of input that a terminal's program understands. */
+	(void)!write(r->master, "\004", 1);
+}
+
+/* Returns false when the master has nothing more to give. */
+static bool relay_output(struct relay *r)
+{
+	ssize_t n;
+
+	if (r->at == r->len) {
+		n = read(r->master, r->buf, sizeof(r->buf));
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			return true;
+		if (n <= 0)
+			return false;
+		r->at = 0;
+		r->len = (size_t)n;
+	}
+	n = write(r->out, r->buf + r->at, r->len - r->at);
+	if (n > 0)
+		r->at += (size_t)n;
+	else if (n < 0 && errno != EINTR && errno != EAGAIN)
+		r->at = r->len; /* nobody reads any more: the program must not hang on it */
+	return true;
+}
+
+static void pass_signals(struct foreground *f, const struct pidref *child, int terminal)
+{
+	struct signalfd_siginfo si;
+
+	while (read(f->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGWINCH && terminal >= 0)
+			follow_size(terminal);
+		else if (si.ssi_signo != SIGCHLD && si.ssi_signo != SIGURG && si.ssi_signo != SIGWINCH)
+			(void)pidref_kill(child, (int)si.ssi_signo);
+	}
+}
+
+static void loop(struct foreground *f, const struct pidref *child, struct relay *r)
+{
+	bool ended = false;
+	bool open = r != NULL;
+
+	while (!ended || open) {
+		const bool pending = open && r->at < r->len;
+		struct pollfd p[5] = {
+			{.fd = ended ? -1 : child->fd, .events = POLLIN},
+			{.fd = f->signal_fd, .events = POLLIN},
+			{.fd = open && !pending ? r->master : -1, .events = POLLIN},
+			{.fd = pending ? r->out : -1, .events = POLLOUT},
+			{.fd = open && r->reading && !ended ? r->in : -1, .events = POLLIN},
+		};
+		int n = poll(p, 5, ended ? 0 : -1);
+
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n <= 0 && ended)
+			return; /* drained */
+		if (p[1].revents)
+			pass_signals(f, child, r ? r->master : FD_NONE);
+		if (p[2].revents || p[3].revents)
+			open = relay_output(r);
+		if (p[4].revents)
+			relay_input(r);
+		if (p[0].revents)
+			ended = true;
+	}
+}
+
+int foreground_wait(struct foreground *f, const struct pidref *child, int terminal, const char *detach_keys, int *ret_exit,
+		    struct error *err)
+{
+	autopty_raw struct pty_raw raw = PTY_RAW_NONE;
+	struct relay relay = {.master = terminal, .in = STDIN_FILENO, .out = STDOUT_FILENO, .reading = true};
+	struct error ignored;
+	int status = 0;
+	int r;
+
+	if (terminal >= 0) {
+		if (detach_keys) {
+			int n = foreground_parse_keys(detach_keys, relay.keys, KEYS_MAX);
+
+			if (n < 0)
+				return error_set(err, ERROR_INVALID, EINVAL, "detach keys '%s': expected letters or ctrl-<letter>, with commas",
+						 detach_keys);
+			relay.key_count = (size_t)n;
+		}
+		follow_size(terminal);
+		if (isatty(STDIN_FILENO))
+			(void)pty_raw_enter(STDIN_FILENO, &raw, &ignored);
+	}
+	loop(f, child, terminal >= 0 ? &relay : NULL);
+	r = pidref_wait(child, &status);
+	if (r < 0)
+		return error_sys(err, -r, "wait for process %d", (int)child->pid);
+	*ret_exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return 0;
+}
