@@ -8,7 +8,7 @@ MESON_FLAGS ?= --prefix=$(PREFIX)
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all build run test check bench bench-peers fuzz vm-test install uninstall clean help setup
+.PHONY: all build run test check format bench bench-peers fuzz vm-test install uninstall clean help setup
 .DEFAULT_GOAL := all
 
 all: build ## build the programs into build/bin/
@@ -33,6 +33,10 @@ test: build ## every test; the last line says how many passed and failed
 check: build ## every lint: format, layers, banned calls, headers, clang, analysers, spelling
 	@tools/setup check
 	@tools/check
+
+format: ## format the C files with clang-format 14
+	@tools/setup check
+	@tools/format
 
 bench: build ## measure against the peers that are installed
 	@bench/run --bin $(BUILD)/bin

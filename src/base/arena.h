@@ -23,17 +23,17 @@ struct arena {
 void arena_done(struct arena *a);
 
 /* Append to an array that lives in an arena (see VEC_PUSH in mem.h; the outgrown copy stays until arena_done). */
-#define ARENA_PUSH(a, items, count)                                                                \
-	(*({                                                                                       \
-		if (((count) & ((count)-1)) == 0) {                                                \
-			__auto_type push_new_ = (__typeof__(items))arena_alloc(                    \
-				(a), (count) ? 2 * (size_t)(count) : 1, sizeof(*(items)));         \
-			if (count)                                                                 \
-				__builtin_memcpy((void *)push_new_, (const void *)(items),         \
-						 (size_t)(count) * sizeof(*(items)));              \
-			(items) = push_new_;                                                       \
-		}                                                                                  \
-		(__typeof__(&(items)[0]))&(items)[(count)++];                                      \
+#define ARENA_PUSH(a, items, count)                                                                                    \
+	(*({                                                                                                           \
+		if (((count) & ((count)-1)) == 0) {                                                                    \
+			__auto_type push_new_ = (__typeof__(items))arena_alloc((a), (count) ? 2 * (size_t)(count) : 1, \
+									       sizeof(*(items)));                      \
+			if (count)                                                                                     \
+				__builtin_memcpy((void *)push_new_, (const void *)(items),                             \
+						 (size_t)(count) * sizeof(*(items)));                                  \
+			(items) = push_new_;                                                                           \
+		}                                                                                                      \
+		(__typeof__(&(items)[0]))&(items)[(count)++];                                                          \
 	}))
 
 #endif

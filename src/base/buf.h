@@ -13,11 +13,11 @@
 #include <stddef.h>
 
 struct buf {
-	char *data;   /* owned; NULL until something was added */
-	size_t len;   /* bytes in use */
-	size_t cap;   /* bytes allocated */
-	size_t max;   /* most bytes it may ever hold */
-	bool failed;  /* an append did not fit */
+	char *data;  /* owned; NULL until something was added */
+	size_t len;  /* bytes in use */
+	size_t cap;  /* bytes allocated */
+	size_t max;  /* most bytes it may ever hold */
+	bool failed; /* an append did not fit */
 };
 
 /* An empty buffer of at most @max_bytes. */

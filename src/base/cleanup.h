@@ -39,12 +39,12 @@ static inline void cleanup_dir(DIR **d)
 #define autodir autoclean(cleanup_dir)
 
 /* Hand over a pointer: yields the value of *@pp and leaves NULL there. */
-#define take_ptr(pp)                                                                               \
-	({                                                                                         \
-		__auto_type take_pp_ = (pp);                                                       \
-		__auto_type take_p_ = *take_pp_;                                                   \
-		*take_pp_ = NULL;                                                                  \
-		take_p_;                                                                           \
+#define take_ptr(pp)                                                                                                   \
+	({                                                                                                             \
+		__auto_type take_pp_ = (pp);                                                                           \
+		__auto_type take_p_ = *take_pp_;                                                                       \
+		*take_pp_ = NULL;                                                                                      \
+		take_p_;                                                                                               \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

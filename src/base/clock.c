@@ -153,7 +153,7 @@ static bool read_offset(const char **s, int *ret_s)
 
 int clock_parse_rfc3339(const char *s, int64_t *ret_ns)
 {
-	int year, month, day, hour, minute, second, ns, offset;
+	int year, month, day, hour, minute, second, ns, offset, of_day;
 	int64_t seconds;
 	int64_t total;
 
@@ -163,7 +163,8 @@ int clock_parse_rfc3339(const char *s, int64_t *ret_ns)
 	    !read_char(&s, ':') || !read_field(&s, 2, 0, 59, &second) || !read_fraction(&s, &ns) ||
 	    !read_offset(&s, &offset) || *s)
 		return -EINVAL;
-	seconds = days_since_epoch(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second - offset;
+	of_day = hour * 3600 + minute * 60 + second - offset;
+	seconds = days_since_epoch(year, month, day) * S_PER_DAY + of_day;
 	if (__builtin_mul_overflow(seconds, NS_PER_S, &total) || __builtin_add_overflow(total, ns, &total))
 		total = seconds < 0 ? INT64_MIN : INT64_MAX;
 	*ret_ns = total;
@@ -175,6 +176,7 @@ void clock_format_age(int64_t ns, char out[static CLOCK_AGE_MAX])
 	int64_t seconds = ns / NS_PER_S;
 	int64_t minutes = seconds / 60;
 	int64_t hours = (seconds + 1800) / 3600; /* rounded, as Docker does */
+	int64_t days = hours / 24;
 
 	if (seconds < 1)
 		(void)snprintf(out, CLOCK_AGE_MAX, "Less than a second");
@@ -190,12 +192,12 @@ void clock_format_age(int64_t ns, char out[static CLOCK_AGE_MAX])
 		(void)snprintf(out, CLOCK_AGE_MAX, "About an hour");
 	else if (hours < 48)
 		(void)snprintf(out, CLOCK_AGE_MAX, "%d hours", (int)hours);
-	else if (hours < 24 * 14)
-		(void)snprintf(out, CLOCK_AGE_MAX, "%d days", (int)(hours / 24));
-	else if (hours < 24 * 60)
-		(void)snprintf(out, CLOCK_AGE_MAX, "%d weeks", (int)(hours / 24 / 7));
-	else if (hours < 24 * 365 * 2)
-		(void)snprintf(out, CLOCK_AGE_MAX, "%d months", (int)(hours / 24 / 30));
+	else if (days < 14)
+		(void)snprintf(out, CLOCK_AGE_MAX, "%d days", (int)days);
+	else if (days < 60)
+		(void)snprintf(out, CLOCK_AGE_MAX, "%d weeks", (int)(days / 7));
+	else if (days < 2 * 365L)
+		(void)snprintf(out, CLOCK_AGE_MAX, "%d months", (int)(days / 30));
 	else
 		(void)snprintf(out, CLOCK_AGE_MAX, "%d years", (int)(seconds / 3600 / 24 / 365));
 }

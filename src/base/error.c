@@ -11,6 +11,11 @@
 
 #include "base/cleanup.h"
 
+#undef error_set
+#undef error_sys
+#undef error_wrap
+#undef error_hint
+
 static const char *const kind_names[ERROR_KIND_COUNT] = {
 	[ERROR_INTERNAL] = "internal",
 	[ERROR_INVALID] = "invalid",

@@ -83,8 +83,8 @@ int fd_read_to_end(int fd, struct buf *out, const char *name, struct error *err)
 		if (room)
 			buf_commit(out, (size_t)n);
 		if (out->failed)
-			return error_set(err, ERROR_LIMIT, EFBIG, "'%s' is larger than the %zu bytes allowed",
-					 name, out->max);
+			return error_set(err, ERROR_LIMIT, EFBIG, "'%s' is larger than the %zu bytes allowed", name,
+					 out->max);
 		if (n == 0)
 			return 0;
 		/* A growing file would otherwise be refused for a step that it does not need. */
@@ -104,12 +104,11 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t count
 	if (count > SCM_MAX_FDS)
 		return -EINVAL;
 	if (count) {
-		struct cmsghdr *c;
+		struct cmsghdr *c = &control.align;
 
 		msg.msg_control = control.room;
 		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
 		memset(control.room, 0, msg.msg_controllen);
-		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * count);

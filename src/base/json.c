@@ -39,6 +39,9 @@ static struct json *out_of(struct json_object *o)
 	return (struct json *)o;
 }
 
+/* The first whole number above INT64_MAX, exactly. */
+#define TWO_TO_63 9223372036854775808.0
+
 /* json-c answers NULL or -1 when memory is out. */
 static struct json *made(struct json_object *o)
 {
@@ -113,7 +116,7 @@ static const char *check_string(struct scan *s)
 {
 	bool has_nul = false;
 
-	for (s->at++; peek(s) != '"'; ) {
+	for (s->at++; peek(s) != '"';) {
 		size_t n = str_utf8_char(s->text + s->at, s->len - s->at);
 
 		if (s->at == s->len)
@@ -346,7 +349,7 @@ int json_i64(const struct json *j, int64_t *ret)
 		real = json_object_get_double(in(j));
 		if (isfinite(real) && real != trunc(real))
 			return -EINVAL;
-		if (!(real >= -0x1p63 && real < 0x1p63))
+		if (!(real >= -TWO_TO_63 && real < TWO_TO_63))
 			return -ERANGE;
 		*ret = (int64_t)real;
 		return 0;
@@ -369,7 +372,7 @@ int json_u64(const struct json *j, uint64_t *ret)
 		real = json_object_get_double(in(j));
 		if (isfinite(real) && real != trunc(real))
 			return -EINVAL;
-		if (!(real >= 0 && real < 0x1p64))
+		if (!(real >= 0 && real < 2 * TWO_TO_63))
 			return -ERANGE;
 		*ret = (uint64_t)real;
 		return 0;

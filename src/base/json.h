@@ -57,7 +57,7 @@ double json_real(const struct json *j);
 [[nodiscard]] struct json *json_new_i64(int64_t v);
 [[nodiscard]] struct json *json_new_u64(uint64_t v);
 [[nodiscard]] struct json *json_new_bool(bool v);
-[[nodiscard]] struct json *json_new_real(double v); /* not finite gives JSON null */
+[[nodiscard]] struct json *json_new_real(double v);  /* not finite gives JSON null */
 [[nodiscard]] struct json *json_ref(struct json *j); /* another owner of the same value */
 void json_set(struct json *object, const char *key, struct json *value);
 void json_push(struct json *array, struct json *value);

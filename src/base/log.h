@@ -20,10 +20,10 @@ enum log_level log_get_level(void);
 bool log_is_stderr(void);
 
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#define log_debug(...)                                                                             \
-	do {                                                                                       \
-		if (__builtin_expect(log_get_level() == LOG_DEBUG, 0))                             \
-			log_write(LOG_DEBUG, __VA_ARGS__);                                         \
+#define log_debug(...)                                                                                                 \
+	do {                                                                                                           \
+		if (__builtin_expect(log_get_level() == LOG_DEBUG, 0))                                                 \
+			log_write(LOG_DEBUG, __VA_ARGS__);                                                             \
 	} while (0)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)

@@ -31,11 +31,11 @@ void mem_out(void) __attribute__((noreturn, cold));
  * Make room for one more element in a growing array: `VEC_PUSH(v->items, v->count) = item;`. The capacity is implied by
  * the count (it doubles at powers of two), so a vector is two fields: a pointer and a count, both zero at first.
  */
-#define VEC_PUSH(items, count)                                                                     \
-	(*({                                                                                       \
-		if (((count) & ((count)-1)) == 0)                                                  \
-			(items) = mem_realloc((items), (count) ? 2 * (count) : 1, sizeof(*(items)));\
-		&(items)[(count)++];                                                               \
+#define VEC_PUSH(items, count)                                                                                         \
+	(*({                                                                                                           \
+		if (((count) & ((count)-1)) == 0)                                                                      \
+			(items) = mem_realloc((items), (count) ? 2 * (count) : 1, sizeof(*(items)));                   \
+		&(items)[(count)++];                                                                                   \
 	}))
 
 #endif

@@ -43,7 +43,7 @@ size_t str_utf8_char(const char *s, size_t len)
 	static const struct {
 		unsigned char from, to, len, second_from, second_to;
 	} leads[] = {
-		{0x01, 0x7f, 1, 0, 0},	     {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
+		{0x01, 0x7f, 1, 0, 0},       {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
 		{0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
 		{0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
 	};
@@ -332,8 +332,8 @@ static const struct {
 } duration_units[] = {
 	{"ns", 1},
 	{"us", 1000},
-	{"\u00b5s", 1000}, /* micro sign */
-	{"\u03bcs", 1000}, /* Greek mu */
+	{"\u00b5s", 1000},      /* micro sign */
+	{"\u03bcs", 1000},      /* Greek mu */
 	{"ms", NS_PER_MS},
 	{"s", NS_PER_S},
 	{"m", 60 * NS_PER_S},
@@ -405,11 +405,11 @@ void str_from_size(uint64_t bytes, char out[static 16])
 	if (hundredths % 100 == 0)
 		(void)snprintf(out, 16, "%u%s", (unsigned)(hundredths / 100), units[u]);
 	else if (hundredths % 10 == 0)
-		(void)snprintf(out, 16, "%u.%u%s", (unsigned)(hundredths / 100),
-			       (unsigned)(hundredths % 100 / 10), units[u]);
+		(void)snprintf(out, 16, "%u.%u%s", (unsigned)(hundredths / 100), (unsigned)(hundredths % 100 / 10),
+			       units[u]);
 	else
-		(void)snprintf(out, 16, "%u.%02u%s", (unsigned)(hundredths / 100),
-			       (unsigned)(hundredths % 100), units[u]);
+		(void)snprintf(out, 16, "%u.%02u%s", (unsigned)(hundredths / 100), (unsigned)(hundredths % 100),
+			       units[u]);
 }
 
 /* --- likeness ------------------------------------------------------------------------------------------------------ */

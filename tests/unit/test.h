@@ -43,15 +43,15 @@ static struct {
 	const char *row;
 } test_state = {.last = &test_state.first};
 
-#define TEST(name_)                                                                                \
-	static void test_run_##name_(void);                                                        \
-	static void __attribute__((constructor)) test_add_##name_(void)                            \
-	{                                                                                          \
-		static struct test_case c = {.name = #name_, .run = test_run_##name_};             \
-                                                                                                   \
-		*test_state.last = &c;                                                             \
-		test_state.last = &c.next;                                                         \
-	}                                                                                          \
+#define TEST(name_)                                                                                                    \
+	static void test_run_##name_(void);                                                                            \
+	static void __attribute__((constructor)) test_add_##name_(void)                                                \
+	{                                                                                                              \
+		static struct test_case c = {.name = #name_, .run = test_run_##name_};                                 \
+                                                                                                                       \
+		*test_state.last = &c;                                                                                 \
+		test_state.last = &c.next;                                                                             \
+	}                                                                                                              \
 	static void test_run_##name_(void)
 
 __extension__ typedef __int128 test_int;
@@ -113,18 +113,18 @@ static inline bool test_check_part(const char *got, const char *part, const char
 #define CHECK_INT(got, want) test_check_int((test_int)(got), (test_int)(want), __FILE__, __LINE__, #got " == " #want)
 #define CHECK_STR(got, want) test_check_str((got), (want), __FILE__, __LINE__, #got " == " #want)
 #define CHECK_CONTAINS(got, part) test_check_part((got), (part), __FILE__, __LINE__, #got " contains " #part)
-#define REQUIRE(x)                                                                                 \
-	do {                                                                                       \
-		if (!CHECK(x))                                                                     \
-			return;                                                                    \
+#define REQUIRE(x)                                                                                                     \
+	do {                                                                                                           \
+		if (!CHECK(x))                                                                                         \
+			return;                                                                                        \
 	} while (0)
 /* In a test that walks a table: names the row in the failures that follow. */
 #define ROW(text) (test_state.row = (text))
 /* Leave the test and count it as skipped, with the reason. */
-#define SKIP(why)                                                                                  \
-	do {                                                                                       \
-		test_state.skip = (why);                                                           \
-		return;                                                                            \
+#define SKIP(why)                                                                                                      \
+	do {                                                                                                           \
+		test_state.skip = (why);                                                                               \
+		return;                                                                                                \
 	} while (0)
 
 static bool test_chosen(const char *name, int argc, char **argv)

@@ -131,26 +131,13 @@ TEST(ages)
 		int64_t seconds;
 		const char *text;
 	} rows[] = {
-		{-5, "Less than a second"},
-		{0, "Less than a second"},
-		{1, "1 second"},
-		{59, "59 seconds"},
-		{60, "About a minute"},
-		{119, "About a minute"},
-		{180, "3 minutes"},
-		{3599, "59 minutes"},
-		{3600, "About an hour"},
-		{5399, "About an hour"},
-		{5400, "2 hours"},
-		{47 * 3600, "47 hours"},
-		{48 * 3600, "2 days"},
-		{13 * 86400, "13 days"},
-		{14 * 86400, "2 weeks"},
-		{59 * 86400, "8 weeks"},
-		{60 * 86400, "2 months"},
-		{729 * 86400, "24 months"},
-		{730 * 86400, "2 years"},
-		{3650 * 86400, "10 years"},
+		{-5, "Less than a second"}, {0, "Less than a second"},  {1, "1 second"},
+		{59, "59 seconds"},         {60, "About a minute"},     {119, "About a minute"},
+		{180, "3 minutes"},         {3599, "59 minutes"},       {3600, "About an hour"},
+		{5399, "About an hour"},    {5400, "2 hours"},          {47 * 3600, "47 hours"},
+		{48 * 3600, "2 days"},      {13 * 86400, "13 days"},    {14 * 86400, "2 weeks"},
+		{59 * 86400, "8 weeks"},    {60 * 86400, "2 months"},   {729 * 86400, "24 months"},
+		{730 * 86400, "2 years"},   {3650 * 86400, "10 years"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

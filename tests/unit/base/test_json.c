@@ -94,7 +94,7 @@ TEST(integers)
 		{"9223372036854775807", 0, INT64_MAX, 0, INT64_MAX},
 		{"-9223372036854775808", 0, INT64_MIN, -ERANGE, 0},
 		{"9223372036854775808", -ERANGE, 0, 0, UINT64_C(9223372036854775808)},
-		{"18446744073709551615", -ERANGE, 0, 0, UINT64_MAX}, /* RLIM_INFINITY */
+		{"18446744073709551615", -ERANGE, 0, 0, UINT64_MAX},                         /* RLIM_INFINITY */
 		{"1e3", 0, 1000, 0, 1000},
 		{"1E3", 0, 1000, 0, 1000},
 		{"1.0", 0, 1, 0, 1},
@@ -154,14 +154,14 @@ TEST(refused_with_its_place)
 		{"{'a':1}", "line 1, column 2:"},
 		{"// c\n1", "line 1, column 1:"},
 		{"/* c */ 1", "line 1, column 1:"},
-		{"[\"\xc3\xa9\xc3\xa9\", x]", "line 1, column 8:"}, /* characters, not bytes */
+		{"[\"\xc3\xa9\xc3\xa9\", x]", "line 1, column 8:"},                      /* characters, not bytes */
 		{"\"a\nb\"", "line 1, column 3: control character in a string"},
 		{"\"a\tb\"", "line 1, column 3: control character in a string"},
 		{"\"\\x\"", "line 1, column 3:"},
 		{"\"\\u12g4\"", "line 1, column"},
 		{"\"\xff\"", "line 1, column"},
-		{"\"\xc0\x80\"", "line 1, column"},	/* overlong NUL */
-		{"\"\xed\xa0\x80\"", "line 1, column"}, /* a surrogate */
+		{"\"\xc0\x80\"", "line 1, column"},                                      /* overlong NUL */
+		{"\"\xed\xa0\x80\"", "line 1, column"},                                  /* a surrogate */
 		{"01", "line 1, column"},
 		{"-", "line 1, column"},
 		{"+1", "line 1, column 1:"},
@@ -267,7 +267,8 @@ TEST(the_last_of_equal_keys_counts)
 
 TEST(strings_with_escapes)
 {
-	autojson struct json *j = parse("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\", \"NaN I\"]");
+	autojson struct json *j =
+		parse("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\", \"\\u00e9\\ud83d\\ude00\", \"a\\u0000b\", \"NaN I\"]");
 
 	CHECK_STR(json_str(json_at(j, 0)), "\"\\/\b\f\n\r\t");
 	CHECK_STR(json_str(json_at(j, 1)), "\xc3\xa9\xf0\x9f\x98\x80");

@@ -45,9 +45,9 @@ TEST(utf8_characters)
 	CHECK_INT(utf8("\xf4\x8f\xbf\xbf"), 4);
 	CHECK_INT(utf8("\xf4\x90\x80\x80"), 0); /* above U+10FFFF */
 	CHECK_INT(utf8("\xed\x9f\xbf"), 3);
-	CHECK_INT(utf8("\xed\xa0\x80"), 0); /* surrogate */
-	CHECK_INT(utf8("\xc0\x80"), 0);     /* overlong */
-	CHECK_INT(utf8("\xe0\x9f\xbf"), 0); /* overlong */
+	CHECK_INT(utf8("\xed\xa0\x80"), 0);     /* surrogate */
+	CHECK_INT(utf8("\xc0\x80"), 0);         /* overlong */
+	CHECK_INT(utf8("\xe0\x9f\xbf"), 0);     /* overlong */
 	CHECK_INT(utf8("\xf0\x8f\xbf\xbf"), 0); /* overlong */
 	CHECK_INT(utf8("\xa9"), 0);
 	CHECK_INT(utf8("\xc3"), 0);
@@ -164,7 +164,7 @@ TEST(unsigned_numbers)
 		{"1e3", -EINVAL, 0},
 		{"1.0", -EINVAL, 0},
 		{"1_000", -EINVAL, 0},
-		{"\xd9\xa1", -EINVAL, 0}, /* an Arabic one */
+		{"\xd9\xa1", -EINVAL, 0},                                   /* an Arabic one */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
