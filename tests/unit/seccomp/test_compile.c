@@ -408,6 +408,40 @@ TEST(flags_and_listener)
 	CHECK_INT(ask_name(&q, X86_64, "mkdir", 0, 0), SECCOMP_RET_USER_NOTIF);
 }
 
+/* bothy's own profile (spec_add_default_seccomp) through this compiler. */
+TEST(default_profile)
+{
+	static const char *const denied[] = {"io_uring_setup", "keyctl", "userfaultfd", "bpf", "perf_event_open", "mount",
+					     "setns", "kexec_load", "init_module", "pivot_root"};
+	static const char *const allowed[] = {"read", "openat", "futex", "execve", "clone", "getppid", "exit_group"};
+	autospec struct spec s;
+	autoseccomp struct seccomp_program p = {0};
+	struct error err = {0};
+
+	spec_init(&s);
+	spec_add_default_seccomp(&s, 0, X86_64, 6 << 16);
+	REQUIRE(compile_for(&s.linux_.seccomp, SECCOMP_ARCH_X86_64, false, &p, &err) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(denied); i++) {
+		ROW(denied[i]);
+		CHECK_INT(ask_name(&p, X86_64, denied[i], 0, 0), EPERM_WORD);
+		CHECK_INT(ask_name(&p, X86, denied[i], 0, 0), EPERM_WORD);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
+		ROW(allowed[i]);
+		CHECK_INT(ask_name(&p, X86_64, allowed[i], 0, 0), ALLOW);
+		CHECK_INT(ask_name(&p, X86, allowed[i], 0, 0), ALLOW);
+	}
+	ROW("sockets");
+	CHECK_INT(ask_name(&p, X86_64, "socket", 2, 0), ALLOW);
+	CHECK_INT(ask_name(&p, X86_64, "socket", 38, 0), EPERM_WORD);
+	CHECK_INT(ask_name(&p, X86_64, "socket", 0x100000026, 0), EPERM_WORD);
+	CHECK_INT(ask_name(&p, X86, "socketcall", 1, 0), EPERM_WORD);
+	for (uint64_t n = 2; n <= 20; n++)
+		CHECK_INT(ask_name(&p, X86, "socketcall", n, 0), ALLOW);
+	CHECK_INT(ask_name(&p, X86_64, "clone", 0x10000000, 0), EPERM_WORD); /* CLONE_NEWUSER */
+	CHECK_INT(ask_name(&p, X86_64, "clone3", 0, 0), ENOSYS_WORD);
+}
+
 TEST(features)
 {
 	struct seccomp_features f;
