@@ -87,6 +87,11 @@ int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const s
 		   struct error *err);
 /* Hard link of the file @fd (not of a name) as @name. */
 int safepath_link_fd(int fd, int dir_fd, const char *name, struct error *err);
+/* Hard link of the file @from in @from_dir (itself, no symlink is followed) as @name in @dir_fd. For trees that nobody else
+ * changes: needs no right to link by fd. <0: CONFLICT when the name is taken. */
+int safepath_link(int from_dir, const char *from, int dir_fd, const char *name, struct error *err);
+/* Set access and modification time of @name itself (a symlink is not followed). */
+int safepath_set_mtime(int dir_fd, const char *name, const struct timespec *mtime, struct error *err);
 /* Not there: success when @missing_ok. */
 int safepath_unlink(int dir_fd, const char *name, bool missing_ok, struct error *err);
 int safepath_rmdir(int dir_fd, const char *name, bool missing_ok, struct error *err);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finding and listing images. store_image_find is in the hot path of `bothy run`: one prepared query gives the image, its
+ * config and its layers in one read transaction, so that what it gives belongs together whatever others commit meanwhile.
+ */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define CANDIDATES_MAX 8 /* listed when a prefix is ambiguous */
+
+/* ?1 is a full id. */
+static const char find_sql[] =
+	"SELECT i.id, i.manifest, i.created_ns, i.size, i.config, l.chain, l.diff, l.size"
+	"  FROM images i LEFT JOIN image_layers il ON il.image = i.id LEFT JOIN layers l ON l.chain = il.chain"
+	"  WHERE i.id = coalesce((SELECT image FROM names WHERE name = ?1), ?2) ORDER BY il.position";
+
+static int not_found(const char *name, struct error *err)
+{
+	error_set(err, ERROR_NOT_FOUND, ENOENT, "no image '%.200s' in the store", name);
+	return error_hint(err, "`bothy images` lists what is there, `bothy load FILE` brings an archive in");
+}
+
+static bool is_hex(const char *s)
+{
+	return *s && s[strspn(s, "0123456789abcdef")] == '\0';
+}
+
+/* "sha256:abc…" or "abc…" as the beginning of an id. False: cannot be one. */
+static bool id_prefix(const char *text, char out[static DIGEST_TEXT_MAX])
+{
+	const char *hex = str_starts(text, "sha256:") ? text + 7 : text;
+
+	if (strlen(hex) > DIGEST_HEX_LEN || !is_hex(hex))
+		return false;
+	snprintf(out, DIGEST_TEXT_MAX, "sha256:%s", hex);
+	return true;
+}
+
+/* The ids that begin with @prefix. Returns 1 when exactly one does, 0 for none, <0 CONFLICT. */
+static int expand_id(struct store *s, const char *prefix, char out[static DIGEST_TEXT_MAX], struct error *err)
+{
+	autostmt sqlite3_stmt *q = NULL;
+	autofree char *end = mem_printf("%sg", prefix); /* behind every hex digit */
+	char list[CANDIDATES_MAX * 16] = "";
+	size_t count = 0, at = 0;
+	int r;
+
+	if (index_prepare(s, "SELECT id FROM images WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 8", &q, err) < 0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, prefix, -1, SQLITE_STATIC);
+	sqlite3_bind_text(q, 2, end, -1, SQLITE_STATIC);
+	while ((r = index_step(s, q, err)) > 0) {
+		const char *id = index_text(q, 0);
+
+		if (count++ == 0 && str_copy(out, DIGEST_TEXT_MAX, id) < 0)
+			return error_set(err, ERROR_INTERNAL, EIO, "the store's record of an image is damaged");
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.12s", at ? ", " : "", id + 7);
+	}
+	if (r < 0)
+		return r;
+	if (count > 1) {
+		error_set(err, ERROR_CONFLICT, ENOTUNIQ, "'%s' is the beginning of several image ids: %s%s", prefix + 7, list,
+			  count == CANDIDATES_MAX ? ", …" : "");
+		return error_hint(err, "type more of the id");
+	}
+	return (int)count;
+}
+
+/* The id of the image that has the manifest @digest. Returns 1, 0, <0. */
+static int id_of_manifest(struct store *s, const char *digest, char out[static DIGEST_TEXT_MAX], struct error *err)
+{
+	autostmt sqlite3_stmt *q = NULL;
+	int r;
+
+	if (index_prepare(s, "SELECT id FROM images WHERE manifest = ?1 OR id = ?1 LIMIT 1", &q, err) < 0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, digest, -1, SQLITE_STATIC);
+	r = index_step(s, q, err);
+	if (r > 0 && str_copy(out, DIGEST_TEXT_MAX, index_text(q, 0)) < 0)
+		return error_set(err, ERROR_INTERNAL, EIO, "the store's record of an image is damaged");
+	return r;
+}
+
+static int take_image(struct store *s, sqlite3_stmt *q, struct store_image *i, struct error *err)
+{
+	const void *config = sqlite3_column_blob(q, 4);
+	size_t len = (size_t)sqlite3_column_bytes(q, 4);
+
+	i->id = arena_strdup(&i->arena, index_text(q, 0));
+	i->manifest_digest = arena_strdup(&i->arena, index_text(q, 1));
+	i->created_ns = sqlite3_column_int64(q, 2);
+	i->size_bytes = sqlite3_column_int64(q, 3);
+	if (image_config_parse(config ? config : "", len, i->id, &i->config, err) < 0)
+		return error_wrap(err, "the store %s", s->root);
+	return 0;
+}
+
+static void take_layer(sqlite3_stmt *q, struct store_image *i)
+{
+	struct store_layer *l = &ARENA_PUSH(&i->arena, i->layers, i->layer_count);
+
+	*l = (struct store_layer){
+		.chain_id = arena_strdup(&i->arena, index_text(q, 5)),
+		.diff_id = arena_strdup(&i->arena, index_text(q, 6)),
+		.size_bytes = sqlite3_column_int64(q, 7),
+	};
+	l->path = arena_printf(&i->arena, "layers/%s/diff", l->chain_id + 7);
+}
+
+/* Run the query for the name or the id, either may be "". Returns 1 when found, 0, <0. */
+static int query_image(struct store *s, const char *name, const char *id, struct store_image *ret, struct error *err)
+{
+	autoimage struct store_image image = {0};
+	int r;
+
+	if (!s->find && index_prepare(s, find_sql, &s->find, err) < 0)
+		return -err->code;
+	sqlite3_stmt *q = s->find;
+
+	sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(q, 2, id, -1, SQLITE_STATIC);
+	while ((r = index_step(s, q, err)) > 0) {
+		if (!image.id && take_image(s, q, &image, err) < 0) {
+			r = -err->code;
+			break;
+		}
+		if (sqlite3_column_type(q, 5) != SQLITE_NULL)
+			take_layer(q, &image);
+	}
+	sqlite3_reset(q);
+	sqlite3_clear_bindings(q);
+	if (r < 0)
+		return r;
+	if (!image.id)
+		return 0;
+	if (image.layer_count != image.config.diff_ids.count)
+		return error_set(err, ERROR_INTERNAL, EIO, "the store's record of image %s is damaged", image.id);
+	*ret = image;
+	image = (struct store_image){0};
+	return 1;
+}
+
+/* By the words for ids: a prefix, or a digest behind a name. */
+static int find_by_id(struct store *s, const char *text, const char *digest, struct store_image *ret, struct error *err)
+{
+	char prefix[DIGEST_TEXT_MAX], id[DIGEST_TEXT_MAX];
+	int r = 0;
+
+	if (digest)
+		r = id_of_manifest(s, digest, id, err);
+	else if (id_prefix(text, prefix))
+		r = expand_id(s, prefix, id, err);
+	return r > 0 ? query_image(s, "", id, ret, err) : r;
+}
+
+int store_image_find(struct store *s, const char *name_or_id, struct store_image *ret, struct error *err)
+{
+	struct image_reference ref = {0};
+	struct arena a = {0};
+	struct store_image image;
+	const char *full = NULL;
+	struct error bad_name;
+	int r = 0;
+
+	if (index_open(s, false, err) < 0)
+		return -err->code;
+	bool named = image_reference_parse(&a, name_or_id, &ref, &bad_name) == 0;
+
+	if (s->db && named && !ref.digest) {
+		if (!ref.tag)
+			ref.tag = "latest";
+		full = image_reference_full(&a, &ref);
+		r = query_image(s, full, "", &image, err);
+	}
+	if (s->db && r == 0) {
+		full = NULL;
+		r = find_by_id(s, name_or_id, named ? ref.digest : NULL, &image, err);
+	}
+	if (r > 0) {
+		image.name = full ? arena_strdup(&image.arena, full) : NULL;
+		*ret = image;
+	}
+	arena_done(&a);
+	if (r > 0)
+		return 0;
+	if (r < 0)
+		return r;
+	char prefix[DIGEST_TEXT_MAX];
+	if (!named && !id_prefix(name_or_id, prefix)) {
+		*err = bad_name;
+		return -err->code;
+	}
+	return not_found(name_or_id, err);
+}
+
+void store_image_done(struct store_image *i)
+{
+	image_config_done(&i->config);
+	arena_done(&i->arena);
+	*i = (struct store_image){0};
+}
+
+void store_image_touch(struct store *s, const struct store_image *i)
+{
+	struct error err;
+	const int64_t ns = clock_realtime_ns();
+	const struct timespec now = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+	autofd int dir = safepath_open_dir(s->root_fd, "blobs/sha256", true, &err);
+
+	if (dir >= 0)
+		(void)safepath_set_mtime(dir, i->id + 7, &now, &err); /* best effort: only garbage collection asks */
+}
+
+/* ---- listing ---- */
+
+static void take_row(struct store *s, int blobs, sqlite3_stmt *q, struct store_image_list *l)
+{
+	struct store_image_row *row = &ARENA_PUSH(&l->arena, l->rows, l->count);
+	struct image_reference ref;
+	struct error err;
+	struct stat st;
+
+	(void)s;
+	*row = (struct store_image_row){
+		.id = arena_strdup(&l->arena, index_text(q, 0)),
+		.manifest_digest = arena_strdup(&l->arena, index_text(q, 1)),
+		.created_ns = sqlite3_column_int64(q, 2),
+		.size_bytes = sqlite3_column_int64(q, 3),
+	};
+	/* A blob that was never touched is as old as its load. */
+	if (blobs >= 0 && safepath_stat(blobs, row->id + 7, &st) == 0 &&
+	    st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec > sqlite3_column_int64(q, 5))
+		row->last_used_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	if (sqlite3_column_type(q, 4) == SQLITE_NULL)
+		return;
+	row->name = arena_strdup(&l->arena, index_text(q, 4));
+	if (image_reference_parse(&l->arena, row->name, &ref, &err) < 0)
+		return;
+	row->tag = ref.tag;
+	ref.tag = NULL;
+	row->repository = image_reference_familiar(&l->arena, &ref);
+}
+
+int store_image_list(struct store *s, struct store_image_list *ret, struct error *err)
+{
+	autoclean(store_image_list_done) struct store_image_list list = {0};
+	autostmt sqlite3_stmt *q = NULL;
+	struct error no_times;
+	int r = 0;
+
+	if (index_open(s, false, err) < 0)
+		return -err->code;
+	if (s->db) {
+		autofd int blobs = safepath_open_dir(s->root_fd, "blobs/sha256", true, &no_times);
+
+		if (index_prepare(s, "SELECT i.id, i.manifest, i.created_ns, i.size, n.name, i.loaded_ns FROM images i"
+				     "  LEFT JOIN names n ON n.image = i.id ORDER BY i.created_ns DESC, i.id, n.name", &q, err) < 0)
+			return -err->code;
+		while ((r = index_step(s, q, err)) > 0)
+			take_row(s, blobs, q, &list);
+	}
+	if (r < 0)
+		return r;
+	*ret = list;
+	list = (struct store_image_list){0};
+	return 0;
+}
+
+void store_image_list_done(struct store_image_list *l)
+{
+	arena_done(&l->arena);
+	*l = (struct store_image_list){0};
+}

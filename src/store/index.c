@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The database: opening it, its tables, and short words for SQLite's calls. Queries stand where they are used.
+ *
+ * WAL lets readers go on while a load commits. Writers hold the store's lock, so they never meet inside SQLite and no busy
+ * handler is needed. A reader's close must not checkpoint (it would write, in the hot path of run): writers do that.
+ */
+#include "store/internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+static const char schema[] =
+	"CREATE TABLE images(id TEXT NOT NULL UNIQUE, manifest TEXT NOT NULL, created_ns INTEGER NOT NULL,"
+	"  size INTEGER NOT NULL, loaded_ns INTEGER NOT NULL, config BLOB NOT NULL);"
+	"CREATE INDEX images_manifest ON images(manifest);"
+	"CREATE TABLE names(name TEXT PRIMARY KEY, image TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX names_image ON names(image);"
+	"CREATE TABLE layers(chain TEXT PRIMARY KEY, diff TEXT NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,"
+	"  entries INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE image_layers(image TEXT NOT NULL, position INTEGER NOT NULL, chain TEXT NOT NULL,"
+	"  PRIMARY KEY(image, position)) WITHOUT ROWID;"
+	"CREATE INDEX image_layers_chain ON image_layers(chain);"
+	"CREATE TABLE blobs(digest TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE image_blobs(image TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(image, digest)) WITHOUT ROWID;"
+	"CREATE INDEX image_blobs_digest ON image_blobs(digest);"
+	"PRAGMA user_version = 1;";
+
+static int failed(struct store *s, struct error *err, const char *what)
+{
+	int code = sqlite3_extended_errcode(s->db) & 0xff;
+	bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+
+	error_set(err, code == SQLITE_FULL ? ERROR_LIMIT : code == SQLITE_BUSY ? ERROR_BUSY : ERROR_INTERNAL,
+		  code == SQLITE_FULL ? ENOSPC : code == SQLITE_BUSY ? EBUSY : EIO, "%s %s/%s: %s", what, s->root, STORE_DB,
+		  sqlite3_errmsg(s->db));
+	if (damaged)
+		error_hint(err, "the database is damaged: move it away and load the images again");
+	return -err->code;
+}
+
+static int check_version(struct store *s, struct error *err)
+{
+	int64_t version;
+
+	if (index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
+		return -err->code;
+	if (version > STORE_SCHEMA)
+		return error_set(err, ERROR_UNSUPPORTED, EPROTO, "%s was made by a newer bothy (form %lld, ours is %d)", s->root,
+				 (long long)version, STORE_SCHEMA);
+	if (version == STORE_SCHEMA)
+		return 0;
+	/* Somebody may be making it at the same moment. */
+	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+	if (lock < 0 || index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
+		return -err->code;
+	if (version == STORE_SCHEMA)
+		return 0;
+	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, err, "cannot make");
+	return 0;
+}
+
+/* A write connection keeps the log file when it closes, so that readers always find one and never have to make it. */
+static int setup(struct store *s, bool write, struct error *err)
+{
+	int on = 1;
+
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !write, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &on);
+	if (!write)
+		return 0; /* the hot query finds out about the version by itself */
+	if (sqlite3_exec(s->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, err, "cannot open");
+	return check_version(s, err);
+}
+
+int index_open(struct store *s, bool write, struct error *err)
+{
+	autofree char *path = NULL;
+	struct stat st;
+
+	if (s->db && (s->db_write || !write))
+		return 0;
+	index_close(s); /* a reader's connection has no version check and no checkpoint */
+	if (!write && safepath_stat(s->root_fd, STORE_DB, &st) < 0)
+		return 0;
+	path = mem_printf("%s/%s", s->root, STORE_DB);
+	int r = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | (write ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX |
+						      SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (r == SQLITE_OK && setup(s, write, err) == 0) {
+		s->db_write = write;
+		return 0;
+	}
+	if (r != SQLITE_OK)
+		failed(s, err, "cannot open");
+	index_close(s);
+	return -err->code;
+}
+
+void index_close(struct store *s)
+{
+	sqlite3_finalize(s->find);
+	s->find = NULL;
+	sqlite3_close(s->db);
+	s->db = NULL;
+}
+
+int index_prepare(struct store *s, const char *sql, sqlite3_stmt **ret, struct error *err)
+{
+	if (sqlite3_prepare_v2(s->db, sql, -1, ret, NULL) != SQLITE_OK)
+		return failed(s, err, "cannot query");
+	return 0;
+}
+
+int index_step(struct store *s, sqlite3_stmt *q, struct error *err)
+{
+	int r = sqlite3_step(q);
+
+	if (r == SQLITE_ROW)
+		return 1;
+	return r == SQLITE_DONE ? 0 : failed(s, err, "cannot use");
+}
+
+static int bind_all(struct store *s, sqlite3_stmt *q, va_list ap, struct error *err)
+{
+	const char *text;
+
+	for (int i = 1; (text = va_arg(ap, const char *)); i++) {
+		if (sqlite3_bind_text(q, i, text, -1, SQLITE_TRANSIENT) != SQLITE_OK)
+			return failed(s, err, "cannot query");
+	}
+	return 0;
+}
+
+int index_run(struct store *s, struct error *err, const char *sql, ...)
+{
+	autostmt sqlite3_stmt *q = NULL;
+	va_list ap;
+	int r;
+
+	if (index_prepare(s, sql, &q, err) < 0)
+		return -err->code;
+	va_start(ap, sql);
+	r = bind_all(s, q, ap, err);
+	va_end(ap);
+	while (r == 0 && (r = index_step(s, q, err)) > 0)
+		r = 0;
+	return r;
+}
+
+int index_number(struct store *s, struct error *err, int64_t *ret, const char *sql, ...)
+{
+	autostmt sqlite3_stmt *q = NULL;
+	va_list ap;
+	int r;
+
+	if (index_prepare(s, sql, &q, err) < 0)
+		return -err->code;
+	va_start(ap, sql);
+	r = bind_all(s, q, ap, err);
+	va_end(ap);
+	if (r == 0)
+		r = index_step(s, q, err);
+	if (r < 0)
+		return r;
+	*ret = r ? sqlite3_column_int64(q, 0) : 0;
+	return 0;
+}
+
+const char *index_text(sqlite3_stmt *q, int column)
+{
+	const unsigned char *t = sqlite3_column_text(q, column);
+
+	return t ? (const char *)t : "";
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+/* What the files of store/ share: the store itself, its database, its staging folders, its workers. */
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "base/fd.h"
+#include "base/pidref.h"
+#include "kernel/ids.h"
+#include "safepath/safepath.h"
+#include "store/digest.h"
+#include "store/store.h"
+#include "store/unpack.h"
+
+struct store {
+	char *root;           /* owned, absolute */
+	char *unpack_program; /* owned; NULL: looked up when needed */
+	int root_fd;          /* owned; for reading */
+	sqlite3 *db;          /* owned; NULL until first needed */
+	bool db_write;        /* opened for writing */
+	sqlite3_stmt *find;   /* owned; the hot query, prepared on first use */
+};
+
+/* Names below the root. */
+#define STORE_DB "index.db"
+#define STORE_LOCK "lock"         /* exclusive: publishing and removing */
+#define STORE_USE_LOCK "use.lock" /* shared: taking an image into use; exclusive: removing one */
+#define STORE_SCHEMA 1
+
+/* ---- files (store.c) ---------------------------------------------------------------------------------------------- */
+
+/* Open one of the store's folders ("layers", "blobs/sha256", …) for *at() calls. */
+int store_folder(struct store *s, const char *name, struct error *err);
+/* fsync of a folder, so that the names in it last. */
+int store_sync_folder(struct store *s, const char *name, struct error *err);
+/* The chain id of a layer on top of @parent (NULL: the lowest). Source: image-spec config.md "Layer ChainID". */
+void store_chain_id(const char *parent, const char *diff_id, char out[static DIGEST_TEXT_MAX]);
+
+/* ---- database (index.c) ------------------------------------------------------------------------------------------- */
+
+/* Open it. @write: make it when missing; a reader without a database gets s->db == NULL and 0. Returns 0 or <0. */
+int index_open(struct store *s, bool write, struct error *err);
+void index_close(struct store *s);
+int index_prepare(struct store *s, const char *sql, sqlite3_stmt **ret, struct error *err);
+/* One step: 1 a row, 0 done, <0. */
+int index_step(struct store *s, sqlite3_stmt *q, struct error *err);
+/* Prepare, bind the strings (NULL ends the list), and run to the end. */
+int index_run(struct store *s, struct error *err, const char *sql, ...) __attribute__((sentinel));
+/* The first column of the first row as a number, 0 when there is none. */
+int index_number(struct store *s, struct error *err, int64_t *ret, const char *sql, ...) __attribute__((sentinel));
+static inline void index_finalize(sqlite3_stmt **q)
+{
+	sqlite3_finalize(*q);
+}
+#define autostmt __attribute__((cleanup(index_finalize)))
+const char *index_text(sqlite3_stmt *q, int column); /* "" for NULL */
+
+/* ---- staging (staging.c) -------------------------------------------------------------------------------------------- */
+
+/* A folder that is ours while its fd (flock'ed) is open; after that anyone may remove it. */
+struct staging {
+	struct store *store; /* borrowed */
+	int fd;              /* owned, locked */
+	char name[33];
+};
+#define STAGING_NONE ((struct staging){.fd = FD_NONE})
+int staging_new(struct store *s, struct staging *ret, struct error *err);
+/* Remove it with its content. Best effort: what stays is stale and goes with the next cleaning. */
+void staging_done(struct staging *g);
+/* Remove the folders whose owner is gone. Best effort. */
+void staging_clean(struct store *s);
+/* Remove @name in @dir_fd with everything below, with the help of a worker where owners are out of our reach. */
+int staging_remove_tree(struct store *s, int dir_fd, const char *name, struct error *err);
+/* Move layers and blobs without a record (a crash came between rename and commit) into @g. Context: STORE_LOCK is held. */
+int staging_collect_orphans(struct store *s, struct staging *g, struct error *err);
+
+/* ---- workers (worker.c) ----------------------------------------------------------------------------------------------- */
+
+struct worker {
+	struct pidref pid;
+	int talk; /* owned */
+};
+#define WORKER_NONE ((struct worker){.pid = PIDREF_NONE, .talk = FD_NONE})
+
+struct worker_member {
+	enum tar_type type;
+	const char *name, *link;
+	uint32_t number;
+	int64_t size;
+	char digest[DIGEST_TEXT_MAX];
+};
+struct worker_answer {
+	struct arena arena;
+	struct unpack_report report;
+	struct worker_member *members;
+	size_t member_count;
+	const char **implied;
+	size_t implied_count;
+	size_t bytes; /* of names so far: bounded */
+};
+void worker_answer_done(struct worker_answer *a);
+
+/* Start bothy-unpack on @dir_fd with @in_fd (FD_NONE: none) as its input. Fds are borrowed. */
+int worker_start(struct store *s, enum unpack_kind kind, const struct store_limits *limits, int in_fd, int dir_fd,
+		 struct worker *ret, struct error *err);
+/* Wait for its report. @ret is filled on success only. */
+int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err);
+/* Kill it if it runs, and reap it. */
+void worker_done(struct worker *w);
+/* Defaults in place of zeros. */
+void worker_limits(const struct store_limits *given, struct store_limits *ret);
+
+/* ---- what an archive holds (archive.c) ---------------------------------------------------------------------------------- */
+
+/* Where documents and blobs of a load come from. */
+struct archive {
+	int layout_fd;                      /* owned; an OCI layout folder; FD_NONE: a split archive */
+	int staging_fd;                     /* borrowed; where the members m<n> are */
+	const struct worker_answer *split;  /* borrowed */
+	char *base_name;                    /* owned; of the file, for images that only have a tag; NULL: a pipe */
+};
+void archive_done(struct archive *a);
+
+struct archive_blob {
+	char digest[DIGEST_TEXT_MAX];
+	int64_t size;
+	const char *name; /* in the archive */
+};
+/* One image as an archive describes it; memory in the arena of the struct archive_images. */
+struct archive_image {
+	struct spec_strs names; /* full */
+	const char *config, *manifest; /* their text */
+	size_t config_len, manifest_len;
+	char id[DIGEST_TEXT_MAX], manifest_digest[DIGEST_TEXT_MAX];
+	struct archive_blob *layers; /* lowest first */
+	struct image_config *parsed; /* owned by struct archive_images */
+};
+struct archive_images {
+	struct arena arena;
+	struct archive_image *items;
+	size_t count;
+};
+void archive_images_done(struct archive_images *i);
+/* Read the documents: choose OCI or Docker form, follow indexes, check every digest, size and media type. */
+int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret, struct error *err);
+/* Open a file of the archive by name (links inside the archive are followed); a regular file, for reading.
+ * @ret_member: for a split archive the member it is; NULL otherwise. Returns the fd or <0. */
+int archive_open(const struct archive *a, const char *name, const struct worker_member **ret_member, int64_t *ret_size,
+		 struct error *err);
+
+#endif

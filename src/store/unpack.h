@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_UNPACK_H
+#define STORE_UNPACK_H
+
+/*
+ * Between the store and bothy-unpack: what is asked and what is answered. Both ends come from one build, so the messages
+ * are plain structs; the store still treats every answer as hostile (lengths first, strings terminated by hand).
+ *
+ * The program's fds: 0 input (a layer, an archive), 3 the only folder, 4 a stream socket: one struct unpack_job in, then
+ * messages out, the last of which is UNPACK_REPORT.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "store/store.h"
+#include "store/stream.h"
+
+#define UNPACK_INPUT_FD 0
+#define UNPACK_DIR_FD 3
+#define UNPACK_TALK_FD 4
+#define UNPACK_MAGIC 0x62747531u /* changes with these structs */
+
+enum unpack_kind {
+	UNPACK_LAYER,  /* apply the layer at fd 0 to the empty folder */
+	UNPACK_SPLIT,  /* write each file of the archive at fd 0 as m<number>, whatever its name */
+	UNPACK_REMOVE, /* delete everything in the folder (owners that only the user namespace reaches) */
+	UNPACK_KIND_COUNT
+};
+
+enum unpack_flags {
+	UNPACK_SINGLE_ID = 1, /* only one id is mapped: owners are not set */
+	UNPACK_HASH_IN = 2,   /* report the digest of the input as it is stored */
+	UNPACK_OWN_MOUNTS = 4, /* we were born into a mount namespace of our own */
+};
+
+struct unpack_job {
+	uint32_t magic, kind, flags, pad;
+	struct store_limits limits; /* no zeros */
+};
+
+enum unpack_message_type { UNPACK_REPORT, UNPACK_MEMBER, UNPACK_IMPLIED, UNPACK_MESSAGE_COUNT };
+#define UNPACK_MESSAGE_MAX 16384u
+
+struct unpack_message {
+	uint32_t type, len; /* of what follows */
+};
+
+struct unpack_report {
+	uint32_t failed; /* err holds why */
+	uint32_t compression;
+	uint64_t entries, file_bytes, bytes_in, bytes_out;
+	uint64_t devices_skipped; /* device nodes that the layer had: never made, see docs/store.md */
+	uint64_t xattrs_dropped;  /* overlay's own and those of the kernel's security modules */
+	unsigned char digest_in[DIGEST_RAW_BYTES], digest_out[DIGEST_RAW_BYTES];
+	struct error err;
+};
+
+/* One file of a split archive; its name and link target follow, without terminators. UNPACK_IMPLIED is just a path: a folder
+ * that the layer has files in but no entry for. */
+struct unpack_member {
+	uint32_t type; /* enum tar_type: TAR_FILE, TAR_HARDLINK, TAR_SYMLINK */
+	uint32_t number;
+	uint64_t size;
+	unsigned char digest[DIGEST_RAW_BYTES];
+	uint16_t name_len, link_len;
+	uint32_t pad;
+};
+
+/* ---- inside bothy-unpack ---------------------------------------------------------------------------------------- */
+
+/* How a job says something. Returns 0 or <0 (the other end is gone). */
+struct unpack_talk {
+	int fd; /* borrowed; FD_NONE: say nothing (tests, fuzzing) */
+};
+int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
+	       const void *tail, size_t tail_len, struct error *err);
+
+/* Apply the layer that @in delivers to the folder @root_fd. Never leaves it: every name is resolved inside (V27).
+ * Fills the counters of @report. Returns 0, or <0: INVALID (the layer breaks a rule), LIMIT, the system's. */
+int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+		 struct unpack_report *report, struct error *err);
+/* Write the members of an image archive into @dir_fd and say an UNPACK_MEMBER for each. */
+int unpack_split(int dir_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+		 struct unpack_report *report, struct error *err);
+/* Empty the folder. */
+int unpack_remove(int dir_fd, struct error *err);
+
+/* Give up everything but the folder @dir_fd and the fds above. @ret_dir_fd: the folder as it is reached from now on (owned).
+ * Order: pivot (or chroot), limits, capabilities, Landlock, seccomp. Returns 0 or <0. */
+int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err);
+
+#endif
