@@ -56,7 +56,7 @@ static int write_value(struct open_file *f, const char *dir, const char *file, c
 		*f = (struct open_file){.dir = dir, .file = file, .fd = fd};
 	}
 	do
-		n = write(f->fd, value, strlen(value));
+		n = pwrite(f->fd, value, strlen(value), 0);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }

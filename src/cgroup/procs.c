@@ -32,8 +32,8 @@ static void parse_pids(const char *text, struct cgroup_pids *out)
 	uint64_t n = 0;
 
 	for (; *text; text++) {
-		if (*text >= '0' && *text <= '9' && n < INT32_MAX) {
-			n = n * 10 + (uint64_t)(*text - '0');
+		if (*text >= '0' && *text <= '9') {
+			n = n > INT32_MAX ? n : n * 10 + (uint64_t)(*text - '0');
 			continue;
 		}
 		if (n > 0 && n <= INT32_MAX)
