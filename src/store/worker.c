@@ -29,8 +29,8 @@
 #define IMPLIED_MAX_COUNT 65536u
 #define PASSWD_MAX_BYTES (1u << 20)
 
-static const uint64_t other_namespaces =
-	CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+/* The mount namespace is not among them: see child_main. */
+static const uint64_t other_namespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 
 void worker_limits(const struct store_limits *given, struct store_limits *ret)
 {
@@ -183,7 +183,21 @@ static int maps_write(const struct safepath_proc *proc, const struct pidref *chi
 
 struct child {
 	int program, in_fd, dir_fd, talk;
+	bool own_mounts;
 };
+
+/* Go into a mount namespace of our own and open the folder there: an fd from outside belongs to a mount of the old one, which
+ * cannot be cloned here. The working directory is what the kernel carries over. Returns the fd or <0. */
+static int folder_in_own_mounts(int dir, struct error *err)
+{
+	if (fchdir(dir) < 0)
+		return error_sys(err, errno, "enter the folder");
+	if (process_unshare(CLONE_NEWNS, err) < 0)
+		return -err->code;
+	int fd = safepath_host_open_dir(".", err);
+
+	return fd < 0 ? fd : fd_dup_min(fd, 16);
+}
 
 /* Between clone and exec: wait until the maps are written, put the fds in place. */
 static int child_main(void *arg)
@@ -202,6 +216,10 @@ static int child_main(void *arg)
 	if (process_set_death_signal(SIGKILL, FD_NONE, &err) < 0 || fd_read_all(talk, &go, 1) < 0)
 		return 125;
 	(void)ids_set_groups(NULL, 0, &err); /* with a single id it is denied and not needed */
+	if (c->own_mounts && (dir = folder_in_own_mounts(dir, &err)) < 0) {
+		log_error(&err);
+		return 125;
+	}
 	if (dup2(in, UNPACK_INPUT_FD) < 0 || dup2(dir, UNPACK_DIR_FD) < 0 || dup2(talk, UNPACK_TALK_FD) < 0)
 		return 125;
 	process_exec(program, "", argv, envp);
@@ -263,6 +281,7 @@ static int clone_strictest(struct child *c, struct pidref *ret, uint32_t *ret_fl
 		return 0;
 	log_debug("unpack: %s; going on without namespaces", first.msg);
 	*ret_flags &= ~(uint32_t)UNPACK_OWN_MOUNTS;
+	c->own_mounts = false;
 	return clone_child(c, 0, m, &proc, ret, err);
 }
 
@@ -287,7 +306,7 @@ int worker_start(struct store *s, enum unpack_kind kind, const struct store_limi
 		return error_sys(err, errno, "cannot make a socket");
 	ours = pair[0];
 	theirs = pair[1];
-	struct child c = {.program = program, .in_fd = in_fd, .dir_fd = dir_fd, .talk = theirs};
+	struct child c = {.program = program, .in_fd = in_fd, .dir_fd = dir_fd, .talk = theirs, .own_mounts = true};
 
 	if (clone_strictest(&c, &w.pid, &job.flags, err) < 0)
 		return error_wrap(err, "start the unpacker");
