@@ -139,9 +139,19 @@ static int copy_symlink(const struct safepath_entry *e, int parent, struct error
 	return r;
 }
 
+static int copy_special(const struct safepath_entry *e, int parent, struct error *err)
+{
+	const struct timespec times[2] = {e->st->st_atim, e->st->st_mtim};
+	const struct safepath_owner owner = {e->st->st_uid, e->st->st_gid};
+	int r = safepath_mknod(parent, e->name, e->st->st_mode, e->st->st_rdev, &owner, NULL, err);
+
+	if (r == 0 && utimensat(parent, e->name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		r = error_sys(err, errno, "set the times");
+	return r;
+}
+
 static int copy_entry(const struct safepath_entry *e, void *arg, struct error *err)
 {
-	const struct safepath_owner owner = {e->st->st_uid, e->st->st_gid};
 	struct copy *c = arg;
 	int parent = parent_of(c, e, err);
 	int r = parent;
@@ -161,7 +171,7 @@ static int copy_entry(const struct safepath_entry *e, void *arg, struct error *e
 			r = 0; /* nobody listens on a copy */
 			break;
 		default:
-			r = safepath_mknod(parent, e->name, e->st->st_mode, e->st->st_rdev, &owner, NULL, err);
+			r = copy_special(e, parent, err);
 		}
 	}
 	return r < 0 ? error_wrap(err, "copy '%.200s'", e->path) : 0;
