@@ -91,6 +91,23 @@ static int make_parent(struct unpacker *u, int dir_fd, const char *name, struct 
 	return 0;
 }
 
+/* Open the folder @path, of which all but the last component (@name, in @dir_fd) is there; make it when it is missing. */
+static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const char *name, struct error *err)
+{
+	struct error ignored;
+	int fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, &ignored);
+
+	if (fd < 0) /* perhaps a symlink, which only the whole path can follow inside the root */
+		fd = safepath_open_dir(u->root_fd, path, false, &ignored);
+	if (fd >= 0)
+		return fd;
+	if (make_parent(u, dir_fd, name, err) < 0)
+		return -err->code;
+	if (u->implied++ < IMPLIED_MAX && unpack_say(u->talk, UNPACK_IMPLIED, path, strlen(path), NULL, 0, err) < 0)
+		return -err->code;
+	return safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
+}
+
 /* Open @path, making what is missing of it, one component after the other. The slow way: most layers list their folders. */
 static int make_parents(struct unpacker *u, const char *path, int *ret_fd, struct error *err)
 {
@@ -104,17 +121,8 @@ static int make_parents(struct unpacker *u, const char *path, int *ret_fd, struc
 		at += strcspn(path + at, "/");
 		memcpy(part, path, at);
 		part[at] = '\0';
-		struct error ignored;
-		int next = safepath_open_dir(u->root_fd, part, false, &ignored);
+		int next = open_or_make(u, fd, part, part + from, err);
 
-		if (next < 0) {
-			if (make_parent(u, fd, part + from, err) < 0)
-				return -err->code;
-			if (u->implied++ < IMPLIED_MAX &&
-			    unpack_say(u->talk, UNPACK_IMPLIED, part, at, NULL, 0, err) < 0)
-				return -err->code;
-			next = safepath_open_dir(u->root_fd, part, false, err);
-		}
 		fd_close(&fd);
 		fd = next;
 		at += path[at] == '/';
