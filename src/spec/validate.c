@@ -173,7 +173,7 @@ static int check_sysctls(const struct spec *s, struct error *err)
 		if (ns < 0)
 			return BAD(err, "linux.sysctl[\"%.80s\"]: belongs to no namespace, so it would change the host", key);
 		if (!has_ns(s, (enum spec_ns)ns))
-			return BAD(err, "linux.sysctl[\"%.80s\"]: needs a %s namespace in linux.namespaces, or it would change "
+			return BAD(err, "linux.sysctl[\"%.80s\"]: needs \"%s\" in linux.namespaces, or it would change "
 					"the host", key, spec_ns_name((enum spec_ns)ns));
 		if (strcmp(key, "kernel.hostname") == 0 || strcmp(key, "kernel/hostname") == 0)
 			return BAD(err, "linux.sysctl[\"%s\"]: is set by the field hostname", key);
