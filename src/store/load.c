@@ -378,7 +378,7 @@ static int unpack_layers(struct load *l, struct error *err)
 			r = finish_layer(l, &l->layers[i], &answers[i], err);
 	}
 	for (size_t i = 0; i < l->layer_count; i++) {
-		for (size_t k = 0; r == 0 && k < answers[i].implied_count; k++)
+		for (size_t k = 0; r == 0 && l->layers[i].position > 0 && k < answers[i].implied_count; k++)
 			adopt_folder(l, &l->layers[i], answers[i].implied[k]);
 		worker_answer_done(&answers[i]);
 	}

@@ -129,8 +129,8 @@ struct store_limits {
 #define STORE_LIMIT_LAYER_ENTRIES UINT64_C(4000000)
 #define STORE_LIMIT_LAYER_BYTES (UINT64_C(256) << 30)
 #define STORE_LIMIT_IMAGE_BYTES (UINT64_C(512) << 30)
-#define STORE_LIMIT_RATIO UINT64_C(1100) /* deflate itself cannot pass 1032; zstd can */
-#define STORE_RATIO_FREE_BYTES (UINT64_C(256) << 20)
+#define STORE_LIMIT_RATIO UINT64_C(200) /* file trees are below 20; only zeros pass this */
+#define STORE_RATIO_FREE_BYTES (UINT64_C(1) << 30) /* a file of zeros may well be in an image */
 #define STORE_LIMIT_ARCHIVE_MEMBERS UINT64_C(100000)
 #define STORE_LIMIT_ARCHIVE_BYTES (UINT64_C(512) << 30)
 

@@ -94,13 +94,14 @@ static int make_parent(struct unpacker *u, int dir_fd, const char *name, struct 
 /* Open the folder @path, of which all but the last component (@name, in @dir_fd) is there; make it when it is missing. */
 static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const char *name, struct error *err)
 {
-	struct error ignored;
-	int fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, &ignored);
+	struct stat st;
 
-	if (fd < 0) /* perhaps a symlink, which only the whole path can follow inside the root */
-		fd = safepath_open_dir(u->root_fd, path, false, &ignored);
-	if (fd >= 0)
-		return fd;
+	if (safepath_stat(dir_fd, name, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
+		if (S_ISLNK(st.st_mode)) /* only the whole path can be followed inside the root */
+			return safepath_open_dir(u->root_fd, path, false, err);
+	}
 	if (make_parent(u, dir_fd, name, err) < 0)
 		return -err->code;
 	if (u->implied++ < IMPLIED_MAX && unpack_say(u->talk, UNPACK_IMPLIED, path, strlen(path), NULL, 0, err) < 0)
