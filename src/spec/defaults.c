@@ -46,7 +46,7 @@ static void add_namespace(struct spec *s, enum spec_ns ns)
 }
 
 static const char *const masked_paths[] = {
-	"/proc/acpi",	     "/proc/asound",	  "/proc/kcore",       "/proc/keys",	"/proc/latency_stats",
+	"/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
 	"/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
 };
 static const char *const readonly_paths[] = {
@@ -152,11 +152,13 @@ static const struct {
 } engine_mounts[] = {
 	{ALWAYS, {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}}},
 	{ALWAYS, {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}}},
-	{ALWAYS, {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}}},
+	{ALWAYS,
+	 {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}}},
 	{OWN_NET, {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}}},
 	{HOST_NET, {"/sys", "none", "/sys", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"}}},
 	{OWN_CGROUP, {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "ro"}}},
-	{HOST_CGROUP, {"/sys/fs/cgroup", "none", "/sys/fs/cgroup", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"}}},
+	{HOST_CGROUP,
+	 {"/sys/fs/cgroup", "none", "/sys/fs/cgroup", {"rbind", "rprivate", "nosuid", "noexec", "nodev", "rro"}}},
 	{OWN_IPC, {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}}},
 	{HOST_IPC, {"/dev/mqueue", "none", "/dev/mqueue", {"bind", "nosuid", "noexec", "nodev", "x-optional"}}},
 	{OWN_IPC, {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777"}}},

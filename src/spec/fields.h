@@ -31,34 +31,34 @@ enum field_kind {
 	FIELD_IDS,      /* array of uint32_t, count at count_at */
 	FIELD_OBJECT,   /* an object read by `child` into the struct at offset */
 	FIELD_OBJECTS,  /* an array of objects read by `child`; pointer at offset, count at count_at */
-	FIELD_KEYED,    /* an object of objects: as FIELD_OBJECTS, the key goes to the const char * at the child's start */
-	FIELD_SHAPE,    /* only its JSON type (`min`, an enum json_type) is checked; the bool at set_at is raised */
-	FIELD_CUSTOM,   /* `read` and `write` of the row */
+	FIELD_KEYED, /* an object of objects: as FIELD_OBJECTS, the key goes to the const char * at the child's start */
+	FIELD_SHAPE, /* only its JSON type (`min`, an enum json_type) is checked; the bool at set_at is raised */
+	FIELD_CUSTOM, /* `read` and `write` of the row */
 	FIELD_KIND_COUNT
 };
 
 enum text_rule {
-	TEXT_ANY,      /* NUL cannot be in it, all else may */
-	TEXT_SET,      /* not empty */
-	TEXT_PLAIN,    /* no control characters */
-	TEXT_ABSOLUTE, /* begins with '/' */
-	TEXT_LIST,     /* numbers and ranges, "0-3,7" */
-	TEXT_ENV,      /* NAME=value, no control characters in the name */
-	TEXT_KEY,      /* not empty, no control characters */
-	TEXT_FILE,     /* one component of a path, no control characters */
-	TEXT_SYSCTL,   /* "net.ipv4.ip_forward" or the same with slashes */
-	TEXT_HOSTNAME, /* at most 64 bytes, no control characters */
-	TEXT_NETDEV,   /* the name of a network device */
-	TEXT_PAGESIZE, /* "2MB" */
-	TEXT_CLOSID,   /* a resctrl group */
-	TEXT_DIGEST,   /* "sha256:…" */
+	TEXT_ANY,       /* NUL cannot be in it, all else may */
+	TEXT_SET,       /* not empty */
+	TEXT_PLAIN,     /* no control characters */
+	TEXT_ABSOLUTE,  /* begins with '/' */
+	TEXT_LIST,      /* numbers and ranges, "0-3,7" */
+	TEXT_ENV,       /* NAME=value, no control characters in the name */
+	TEXT_KEY,       /* not empty, no control characters */
+	TEXT_FILE,      /* one component of a path, no control characters */
+	TEXT_SYSCTL,    /* "net.ipv4.ip_forward" or the same with slashes */
+	TEXT_HOSTNAME,  /* at most 64 bytes, no control characters */
+	TEXT_NETDEV,    /* the name of a network device */
+	TEXT_PAGESIZE,  /* "2MB" */
+	TEXT_CLOSID,    /* a resctrl group */
+	TEXT_DIGEST,    /* "sha256:…" */
 	TEXT_IMAGE_ENV, /* NAME=value without control characters but tabs (V15, V18) */
-	TEXT_VOLUME,   /* a path without ".." (V16) */
+	TEXT_VOLUME,    /* a path without ".." (V16) */
 	TEXT_RULE_COUNT
 };
 
-#define FIELD_REQUIRED 1 /* missing is an error */
-#define FIELD_ALWAYS 2   /* written even when zero */
+#define FIELD_REQUIRED 1   /* missing is an error */
+#define FIELD_ALWAYS 2     /* written even when zero */
 #define FIELD_KEEP_EMPTY 4 /* text: "" is a value of its own, not absence */
 
 struct reader;
@@ -73,7 +73,10 @@ struct field_names {
 	size_t count;
 	const char *expected; /* "an RLIMIT_ name": for messages */
 };
-#define FIELD_NAMES(array, words) {.rows = (array), .count = ARRAY_SIZE(array), .expected = (words)}
+#define FIELD_NAMES(array, words)                                                                                      \
+	{                                                                                                              \
+		.rows = (array), .count = ARRAY_SIZE(array), .expected = (words)                                       \
+	}
 
 struct field_table {
 	const struct field *rows;
@@ -83,9 +86,9 @@ struct field_table {
 	int (*finish)(struct reader *r, void *object);
 	const char *strict; /* not NULL: other keys are refused, this tells what is expected */
 };
-#define FIELD_TABLE(array, type, ...)                                                              \
-	{                                                                                          \
-		.rows = (array), .count = ARRAY_SIZE(array), .size = sizeof(type), __VA_ARGS__     \
+#define FIELD_TABLE(array, type, ...)                                                                                  \
+	{                                                                                                              \
+		.rows = (array), .count = ARRAY_SIZE(array), .size = sizeof(type), __VA_ARGS__                         \
 	}
 
 struct field {
@@ -110,18 +113,30 @@ struct field {
 #define AT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
 #define LIST_AT(type, member, counter) .offset = offsetof(type, member), .count_at = offsetof(type, counter)
 #define SET_AT(type, member) .set_at = offsetof(type, member) + 1
-#define INT_ROW(word, type, member, low, high, ...)                                                \
-	{.name = (word), .kind = FIELD_INT, AT(type, member), .min = (low), .max = (high), ##__VA_ARGS__}
-#define I64_ROW(word, type, member, low, high)                                                     \
-	{.name = (word), .kind = FIELD_OPT_I64, AT(type, member), .min = (low), .max = (high)}
-#define U64_ROW(word, type, member, high)                                                          \
-	{.name = (word), .kind = FIELD_OPT_U64, AT(type, member), .max = (high)}
-#define TEXT_ROW(word, type, member, rule, ...)                                                    \
-	{.name = (word), .kind = FIELD_TEXT, AT(type, member), .text = (rule), ##__VA_ARGS__}
-#define TEXTS_ROW(word, type, member, rule, ...)                                                   \
-	{.name = (word), .kind = FIELD_TEXTS, AT(type, member), .text = (rule), ##__VA_ARGS__}
-#define BOOL_ROW(word, type, member, ...)                                                          \
-	{.name = (word), .kind = FIELD_BOOL, AT(type, member), ##__VA_ARGS__}
+#define INT_ROW(word, type, member, low, high, ...)                                                                    \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_INT, AT(type, member), .min = (low), .max = (high), ##__VA_ARGS__        \
+	}
+#define I64_ROW(word, type, member, low, high)                                                                         \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OPT_I64, AT(type, member), .min = (low), .max = (high)                   \
+	}
+#define U64_ROW(word, type, member, high)                                                                              \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OPT_U64, AT(type, member), .max = (high)                                 \
+	}
+#define TEXT_ROW(word, type, member, rule, ...)                                                                        \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_TEXT, AT(type, member), .text = (rule), ##__VA_ARGS__                    \
+	}
+#define TEXTS_ROW(word, type, member, rule, ...)                                                                       \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_TEXTS, AT(type, member), .text = (rule), ##__VA_ARGS__                   \
+	}
+#define BOOL_ROW(word, type, member, ...)                                                                              \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_BOOL, AT(type, member), ##__VA_ARGS__                                    \
+	}
 
 /* Most elements of an array of objects; what a config.json needs stays far below, and the kernel's own limit of mounts
  * in a namespace is of this size. */
@@ -164,6 +179,8 @@ void field_warn(struct reader *r, const char *fmt, ...) __attribute__((format(pr
 /* The text of @j by @rule, copied into the arena. */
 int field_read_text(struct reader *r, enum text_rule rule, const struct json *j, const char **ret);
 bool field_text_ok(enum text_rule rule, const char *s);
+/* "an absolute path" */
+const char *field_text_expected(enum text_rule rule);
 /* The value of a word, false when unknown. */
 bool field_name_value(const struct field_names *names, const char *word, uint64_t *ret);
 const char *field_value_name(const struct field_names *names, uint64_t value);

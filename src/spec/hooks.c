@@ -23,8 +23,11 @@ static const struct field hook_rows[] = {
 };
 static const struct field_table hook_table = FIELD_TABLE(hook_rows, struct spec_hook, .finish = finish_hook);
 
-#define POINT(word, point)                                                                         \
-	{.name = (word), .kind = FIELD_OBJECTS, LIST_AT(struct spec_hooks, items[point], count[point]), .child = &hook_table}
+#define POINT(word, point)                                                                                             \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OBJECTS, LIST_AT(struct spec_hooks, items[point], count[point]),         \
+		.child = &hook_table                                                                                   \
+	}
 static const struct field hooks_rows[] = {
 	POINT("prestart", SPEC_HOOK_PRESTART),
 	POINT("createRuntime", SPEC_HOOK_CREATE_RUNTIME),

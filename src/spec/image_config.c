@@ -28,8 +28,9 @@ static int read_key(const char *key, struct json *value, void *p)
 	if (value && json_type(value) != JSON_OBJECT)
 		rc = field_fault(arg->r, "expected an object, got %s", json_type_name(json_type(value)));
 	else if (!field_text_ok(arg->field->key, key))
-		rc = field_fault(arg->r, "the key is not %s", arg->field->key == TEXT_VOLUME ?
-				 "a path without \"..\" and control characters" : "free of control characters");
+		rc = field_fault(arg->r, "the key is not %s",
+				 arg->field->key == TEXT_VOLUME ? "a path without \"..\" and control characters"
+								: "free of control characters");
 	else
 		spec_strs_push(arg->r->arena, arg->to, key);
 	arg->r->where = step.up;
@@ -46,8 +47,10 @@ static int read_set(struct reader *r, const struct field *f, const struct json *
 	return json_each(j, read_key, &arg);
 }
 
-#define SET_ROW(word, member, rule)                                                                \
-	{.name = (word), .kind = FIELD_CUSTOM, AT(struct image_config, member), .key = (rule), .read = read_set}
+#define SET_ROW(word, member, rule)                                                                                    \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_CUSTOM, AT(struct image_config, member), .key = (rule), .read = read_set \
+	}
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
@@ -73,7 +76,11 @@ static const struct field run_rows[] = {
 	{.name = "Labels", .kind = FIELD_MAP, AT(struct image_config, labels), .key = TEXT_ANY, .text = TEXT_ANY},
 	TEXT_ROW("StopSignal", struct image_config, stop_signal, TEXT_PLAIN),
 	BOOL_ROW("ArgsEscaped", struct image_config, args_escaped),
-	{.name = "Healthcheck", .kind = FIELD_OBJECT, AT(struct image_config, health), SET_AT(struct image_config, health.set), .child = &health_table},
+	{.name = "Healthcheck",
+	 .kind = FIELD_OBJECT,
+	 AT(struct image_config, health),
+	 SET_AT(struct image_config, health.set),
+	 .child = &health_table},
 	TEXTS_ROW("OnBuild", struct image_config, on_build, TEXT_ANY),
 	TEXTS_ROW("Shell", struct image_config, shell, TEXT_ANY),
 };
@@ -106,8 +113,8 @@ static int finish_config(struct reader *r, void *object)
 	const struct image_config *c = object;
 
 	if (c->diff_ids.count > IMAGE_MAX_LAYERS) {
-		int rc = field_fault_at(r, "rootfs.diff_ids", "has %zu elements, at most %d are accepted", c->diff_ids.count,
-					IMAGE_MAX_LAYERS);
+		int rc = field_fault_at(r, "rootfs.diff_ids", "has %zu elements, at most %d are accepted",
+					c->diff_ids.count, IMAGE_MAX_LAYERS);
 
 		r->err->kind = ERROR_LIMIT;
 		return rc;
@@ -125,7 +132,10 @@ static const struct field config_rows[] = {
 	{.name = "os.features", .kind = FIELD_SHAPE, .min = JSON_ARRAY},
 	{.name = "config", .kind = FIELD_OBJECT, .child = &run_table},
 	{.name = "rootfs", .kind = FIELD_OBJECT, .child = &rootfs_table, .flags = FIELD_REQUIRED},
-	{.name = "history", .kind = FIELD_OBJECTS, LIST_AT(struct image_config, history, history_count), .child = &history_table},
+	{.name = "history",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct image_config, history, history_count),
+	 .child = &history_table},
 };
 static const struct field_table config_table = FIELD_TABLE(config_rows, struct image_config, .finish = finish_config);
 

@@ -34,7 +34,11 @@ static const struct field descriptor_rows[] = {
 	TEXT_ROW("digest", struct image_descriptor, digest, TEXT_DIGEST, .flags = FIELD_REQUIRED),
 	INT_ROW("size", struct image_descriptor, size, 0, INT64_MAX, .flags = FIELD_REQUIRED),
 	TEXTS_ROW("urls", struct image_descriptor, urls, TEXT_PLAIN),
-	{.name = "annotations", .kind = FIELD_MAP, AT(struct image_descriptor, annotations), .key = TEXT_ANY, .text = TEXT_ANY},
+	{.name = "annotations",
+	 .kind = FIELD_MAP,
+	 AT(struct image_descriptor, annotations),
+	 .key = TEXT_ANY,
+	 .text = TEXT_ANY},
 	{.name = "data", .kind = FIELD_SHAPE, .min = JSON_STRING}, /* a copy of the content; we read the blob */
 	{.name = "platform", .kind = FIELD_OBJECT, AT(struct image_descriptor, platform), .child = &platform_table},
 	TEXT_ROW("artifactType", struct image_descriptor, artifact_type, TEXT_PLAIN),
@@ -60,8 +64,14 @@ static int read_schema(struct reader *r, const struct field *f, const struct jso
 	return json_i64(j, &v) == 0 && v == 2 ? 0 : field_expected(r, j, "2 (schema 1 is not supported)");
 }
 
-#define SCHEMA {.name = "schemaVersion", .kind = FIELD_CUSTOM, .read = read_schema, .flags = FIELD_REQUIRED}
-#define REFUSED(word) {.name = (word), .kind = FIELD_CUSTOM, .read = refuse_member}
+#define SCHEMA                                                                                                         \
+	{                                                                                                              \
+		.name = "schemaVersion", .kind = FIELD_CUSTOM, .read = read_schema, .flags = FIELD_REQUIRED            \
+	}
+#define REFUSED(word)                                                                                                  \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_CUSTOM, .read = refuse_member                                            \
+	}
 
 static int check_media(struct reader *r, const char *media_type, enum image_media expected, const char *words)
 {
@@ -83,9 +93,17 @@ static const struct field index_rows[] = {
 	SCHEMA,
 	TEXT_ROW("mediaType", struct image_index, media_type, TEXT_PLAIN),
 	{.name = "artifactType", .kind = FIELD_SHAPE, .min = JSON_STRING},
-	{.name = "manifests", .kind = FIELD_OBJECTS, LIST_AT(struct image_index, manifests, manifest_count), .child = &descriptor_table, .flags = FIELD_REQUIRED},
+	{.name = "manifests",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct image_index, manifests, manifest_count),
+	 .child = &descriptor_table,
+	 .flags = FIELD_REQUIRED},
 	{.name = "subject", .kind = FIELD_SHAPE, .min = JSON_OBJECT},
-	{.name = "annotations", .kind = FIELD_MAP, AT(struct image_index, annotations), .key = TEXT_ANY, .text = TEXT_ANY},
+	{.name = "annotations",
+	 .kind = FIELD_MAP,
+	 AT(struct image_index, annotations),
+	 .key = TEXT_ANY,
+	 .text = TEXT_ANY},
 	REFUSED("config"),
 	REFUSED("layers"),
 	REFUSED("fsLayers"),
@@ -94,7 +112,9 @@ static const struct field_table index_table = FIELD_TABLE(index_rows, struct ima
 
 static int check_size(size_t len, size_t max, const char *name, struct error *err)
 {
-	return len <= max ? 0 : error_set(err, ERROR_LIMIT, EFBIG, "%s: has %zu bytes, at most %zu are accepted", name, len, max);
+	return len <= max ? 0
+			  : error_set(err, ERROR_LIMIT, EFBIG, "%s: has %zu bytes, at most %zu are accepted", name, len,
+				      max);
 }
 
 int image_index_parse(const char *text, size_t len, const char *name, struct image_index *ret, struct error *err)
@@ -124,7 +144,8 @@ static int finish_manifest(struct reader *r, void *object)
 	const struct image_manifest *m = object;
 
 	if (m->layer_count > IMAGE_MAX_LAYERS) {
-		int rc = field_fault_at(r, "layers", "has %zu elements, at most %d are accepted", m->layer_count, IMAGE_MAX_LAYERS);
+		int rc = field_fault_at(r, "layers", "has %zu elements, at most %d are accepted", m->layer_count,
+					IMAGE_MAX_LAYERS);
 
 		r->err->kind = ERROR_LIMIT;
 		return rc;
@@ -136,14 +157,27 @@ static const struct field manifest_rows[] = {
 	SCHEMA,
 	TEXT_ROW("mediaType", struct image_manifest, media_type, TEXT_PLAIN),
 	{.name = "artifactType", .kind = FIELD_SHAPE, .min = JSON_STRING},
-	{.name = "config", .kind = FIELD_OBJECT, AT(struct image_manifest, config), .child = &descriptor_table, .flags = FIELD_REQUIRED},
-	{.name = "layers", .kind = FIELD_OBJECTS, LIST_AT(struct image_manifest, layers, layer_count), .child = &descriptor_table, .flags = FIELD_REQUIRED},
+	{.name = "config",
+	 .kind = FIELD_OBJECT,
+	 AT(struct image_manifest, config),
+	 .child = &descriptor_table,
+	 .flags = FIELD_REQUIRED},
+	{.name = "layers",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct image_manifest, layers, layer_count),
+	 .child = &descriptor_table,
+	 .flags = FIELD_REQUIRED},
 	{.name = "subject", .kind = FIELD_SHAPE, .min = JSON_OBJECT},
-	{.name = "annotations", .kind = FIELD_MAP, AT(struct image_manifest, annotations), .key = TEXT_ANY, .text = TEXT_ANY},
+	{.name = "annotations",
+	 .kind = FIELD_MAP,
+	 AT(struct image_manifest, annotations),
+	 .key = TEXT_ANY,
+	 .text = TEXT_ANY},
 	REFUSED("manifests"),
 	REFUSED("fsLayers"),
 };
-static const struct field_table manifest_table = FIELD_TABLE(manifest_rows, struct image_manifest, .finish = finish_manifest);
+static const struct field_table manifest_table =
+	FIELD_TABLE(manifest_rows, struct image_manifest, .finish = finish_manifest);
 
 int image_manifest_parse(const char *text, size_t len, const char *name, struct image_manifest *ret, struct error *err)
 {

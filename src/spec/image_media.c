@@ -64,9 +64,10 @@ static const struct {
 	const char *architecture;
 	const char *variant;
 } aliases[] = {
-	{"x86_64", "amd64", NULL}, {"x86-64", "amd64", NULL}, {"i386", "386", NULL},      {"i686", "386", NULL},
-	{"aarch64", "arm64", NULL}, {"armhf", "arm", "v7"},   {"armel", "arm", "v6"},     {"armv7l", "arm", "v7"},
-	{"ppc64el", "ppc64le", NULL}, {"loongarch64", "loong64", NULL},
+	{"x86_64", "amd64", NULL},  {"x86-64", "amd64", NULL},    {"i386", "386", NULL},
+	{"i686", "386", NULL},
+	{"aarch64", "arm64", NULL}, {"armhf", "arm", "v7"},       {"armel", "arm", "v6"},
+	{"armv7l", "arm", "v7"},    {"ppc64el", "ppc64le", NULL}, {"loongarch64", "loong64", NULL},
 };
 
 static bool is_platform_word(const char *s)
@@ -127,25 +128,26 @@ int image_platform_parse(struct arena *a, const char *text, struct image_platfor
 
 struct image_platform image_platform_native(void)
 {
-	return (struct image_platform){
+	return (struct image_platform)
+	{
 		.os = "linux",
 #if defined(__x86_64__)
-		.architecture = "amd64",
+			.architecture = "amd64",
 #elif defined(__aarch64__)
-		.architecture = "arm64",
+			.architecture = "arm64",
 #elif defined(__i386__)
-		.architecture = "386",
+			.architecture = "386",
 #elif defined(__arm__)
-		.architecture = "arm",
-		.variant = "v7",
+			.architecture = "arm",
+			.variant = "v7",
 #elif defined(__riscv)
-		.architecture = "riscv64",
+			.architecture = "riscv64",
 #elif defined(__powerpc64__)
-		.architecture = "ppc64le",
+			.architecture = "ppc64le",
 #elif defined(__s390x__)
-		.architecture = "s390x",
+			.architecture = "s390x",
 #elif defined(__loongarch64)
-		.architecture = "loong64",
+			.architecture = "loong64",
 #else
 #error "name this architecture in Go's word"
 #endif

@@ -17,12 +17,19 @@ struct listed_namespace {
 };
 
 static const struct field_name ns_name_rows[] = {
-	{"pid", SPEC_NS_PID}, {"network", SPEC_NS_NETWORK}, {"ipc", SPEC_NS_IPC},       {"uts", SPEC_NS_UTS},
-	{"mount", SPEC_NS_MOUNT}, {"user", SPEC_NS_USER},   {"cgroup", SPEC_NS_CGROUP}, {"time", SPEC_NS_TIME},
+	{"pid", SPEC_NS_PID},       {"network", SPEC_NS_NETWORK},
+	{"ipc", SPEC_NS_IPC},       {"uts", SPEC_NS_UTS},
+	{"mount", SPEC_NS_MOUNT},   {"user", SPEC_NS_USER},
+	{"cgroup", SPEC_NS_CGROUP}, {"time", SPEC_NS_TIME},
 };
-static const struct field_names ns_names = FIELD_NAMES(ns_name_rows, "pid, network, ipc, uts, mount, user, cgroup or time");
+static const struct field_names ns_names =
+	FIELD_NAMES(ns_name_rows, "pid, network, ipc, uts, mount, user, cgroup or time");
 static const struct field ns_rows[] = {
-	{.name = "type", .kind = FIELD_NAME, AT(struct listed_namespace, ns), .names = &ns_names, .flags = FIELD_REQUIRED},
+	{.name = "type",
+	 .kind = FIELD_NAME,
+	 AT(struct listed_namespace, ns),
+	 .names = &ns_names,
+	 .flags = FIELD_REQUIRED},
 	TEXT_ROW("path", struct listed_namespace, path, TEXT_ABSOLUTE),
 };
 static const struct field_table ns_table = FIELD_TABLE(ns_rows, struct listed_namespace);
@@ -100,7 +107,8 @@ static struct json *write_device_number(const struct field *f, const void *objec
 {
 	const struct spec_device *d = object;
 
-	return d->type == 'p' ? NULL : json_new_u64(*(const uint32_t *)(const void *)((const char *)object + f->offset));
+	return d->type == 'p' ? NULL
+			      : json_new_u64(*(const uint32_t *)(const void *)((const char *)object + f->offset));
 }
 
 static int finish_device(struct reader *r, void *object)
@@ -124,10 +132,24 @@ static int finish_device(struct reader *r, void *object)
 
 static const struct field device_rows[] = {
 	TEXT_ROW("path", struct spec_device, path, TEXT_SET, .flags = FIELD_REQUIRED),
-	{.name = "type", .kind = FIELD_NAME, AT(struct spec_device, type), .names = &device_types, .flags = FIELD_REQUIRED},
+	{.name = "type",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_device, type),
+	 .names = &device_types,
+	 .flags = FIELD_REQUIRED},
 	/* 12 and 20 bits: include/linux/kdev_t.h. */
-	{.name = "major", .kind = FIELD_CUSTOM, AT(struct spec_device, major), .max = 4095, .read = read_device_number, .write = write_device_number},
-	{.name = "minor", .kind = FIELD_CUSTOM, AT(struct spec_device, minor), .max = 1048575, .read = read_device_number, .write = write_device_number},
+	{.name = "major",
+	 .kind = FIELD_CUSTOM,
+	 AT(struct spec_device, major),
+	 .max = 4095,
+	 .read = read_device_number,
+	 .write = write_device_number},
+	{.name = "minor",
+	 .kind = FIELD_CUSTOM,
+	 AT(struct spec_device, minor),
+	 .max = 1048575,
+	 .read = read_device_number,
+	 .write = write_device_number},
 	U64_ROW("fileMode", struct spec_device, mode, UINT32_MAX),
 	U64_ROW("uid", struct spec_device, uid, UINT32_MAX - 1),
 	U64_ROW("gid", struct spec_device, gid, UINT32_MAX - 1),
@@ -156,8 +178,11 @@ static const struct field offset_rows[] = {
 	INT_ROW("nanosecs", struct spec_time_offset, nanosecs, 0, 999999999),
 };
 static const struct field_table offset_table = FIELD_TABLE(offset_rows, struct spec_time_offset);
-#define CLOCK(word, member)                                                                        \
-	{.name = (word), .kind = FIELD_OBJECT, AT(struct spec_linux, member), SET_AT(struct spec_linux, member.set), .child = &offset_table}
+#define CLOCK(word, member)                                                                                            \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OBJECT, AT(struct spec_linux, member),                                   \
+		SET_AT(struct spec_linux, member.set), .child = &offset_table                                          \
+	}
 static const struct field offsets_rows[] = {
 	CLOCK("monotonic", time_monotonic),
 	CLOCK("boottime", time_boottime),
@@ -201,11 +226,16 @@ static int finish_policy(struct reader *r, void *object)
 }
 
 static const struct field policy_rows[] = {
-	{.name = "mode", .kind = FIELD_NAME, AT(struct spec_memory_policy, mode), .names = &policy_modes, .flags = FIELD_REQUIRED},
+	{.name = "mode",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_memory_policy, mode),
+	 .names = &policy_modes,
+	 .flags = FIELD_REQUIRED},
 	TEXT_ROW("nodes", struct spec_memory_policy, nodes, TEXT_LIST),
 	{.name = "flags", .kind = FIELD_FLAGS, AT(struct spec_memory_policy, mode_flags), .names = &policy_flags},
 };
-static const struct field_table policy_table = FIELD_TABLE(policy_rows, struct spec_memory_policy, .finish = finish_policy);
+static const struct field_table policy_table =
+	FIELD_TABLE(policy_rows, struct spec_memory_policy, .finish = finish_policy);
 
 static int finish_rdt(struct reader *r, void *object)
 {
@@ -249,7 +279,11 @@ static struct json *write_personality_flags(const struct field *f, const void *o
 }
 
 static const struct field personality_rows[] = {
-	{.name = "domain", .kind = FIELD_NAME, AT(struct spec_linux, personality), .names = &domains, .flags = FIELD_REQUIRED},
+	{.name = "domain",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_linux, personality),
+	 .names = &domains,
+	 .flags = FIELD_REQUIRED},
 	{.name = "flags", .kind = FIELD_CUSTOM, .read = read_personality_flags, .write = write_personality_flags},
 };
 static const struct field_table personality_table = FIELD_TABLE(personality_rows, struct spec_linux);
@@ -257,22 +291,52 @@ static const struct field_table personality_table = FIELD_TABLE(personality_rows
 /* ---- linux ------------------------------------------------------------------------------------------------------- */
 
 static const struct field linux_rows[] = {
-	{.name = "uidMappings", .kind = FIELD_OBJECTS, LIST_AT(struct spec_linux, uid_mappings.items, uid_mappings.count), .child = &spec_id_map_table},
-	{.name = "gidMappings", .kind = FIELD_OBJECTS, LIST_AT(struct spec_linux, gid_mappings.items, gid_mappings.count), .child = &spec_id_map_table},
+	{.name = "uidMappings",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_linux, uid_mappings.items, uid_mappings.count),
+	 .child = &spec_id_map_table},
+	{.name = "gidMappings",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_linux, gid_mappings.items, gid_mappings.count),
+	 .child = &spec_id_map_table},
 	{.name = "sysctl", .kind = FIELD_MAP, AT(struct spec_linux, sysctl), .key = TEXT_SYSCTL, .text = TEXT_ANY},
 	{.name = "resources", .kind = FIELD_OBJECT, AT(struct spec_linux, resources), .child = &spec_resources_table},
 	TEXT_ROW("cgroupsPath", struct spec_linux, cgroups_path, TEXT_PLAIN),
 	{.name = "namespaces", .kind = FIELD_CUSTOM, .read = read_namespaces, .write = write_namespaces},
-	{.name = "devices", .kind = FIELD_OBJECTS, LIST_AT(struct spec_linux, devices, device_count), .child = &device_table},
-	{.name = "netDevices", .kind = FIELD_KEYED, LIST_AT(struct spec_linux, net_devices, net_device_count), .child = &net_device_table},
-	{.name = "seccomp", .kind = FIELD_OBJECT, AT(struct spec_linux, seccomp), SET_AT(struct spec_linux, seccomp.set), .child = &spec_seccomp_table},
-	{.name = "rootfsPropagation", .kind = FIELD_NAME, AT(struct spec_linux, rootfs_propagation), .names = &spec_propagation_names},
+	{.name = "devices",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_linux, devices, device_count),
+	 .child = &device_table},
+	{.name = "netDevices",
+	 .kind = FIELD_KEYED,
+	 LIST_AT(struct spec_linux, net_devices, net_device_count),
+	 .child = &net_device_table},
+	{.name = "seccomp",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_linux, seccomp),
+	 SET_AT(struct spec_linux, seccomp.set),
+	 .child = &spec_seccomp_table},
+	{.name = "rootfsPropagation",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_linux, rootfs_propagation),
+	 .names = &spec_propagation_names},
 	TEXTS_ROW("maskedPaths", struct spec_linux, masked_paths, TEXT_ABSOLUTE),
 	TEXTS_ROW("readonlyPaths", struct spec_linux, readonly_paths, TEXT_ABSOLUTE),
 	TEXT_ROW("mountLabel", struct spec_linux, mount_label, TEXT_PLAIN),
-	{.name = "intelRdt", .kind = FIELD_OBJECT, AT(struct spec_linux, intel_rdt), SET_AT(struct spec_linux, intel_rdt.set), .child = &rdt_table},
-	{.name = "memoryPolicy", .kind = FIELD_OBJECT, AT(struct spec_linux, memory_policy), SET_AT(struct spec_linux, memory_policy.set), .child = &policy_table},
-	{.name = "personality", .kind = FIELD_OBJECT, SET_AT(struct spec_linux, personality_set), .child = &personality_table},
+	{.name = "intelRdt",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_linux, intel_rdt),
+	 SET_AT(struct spec_linux, intel_rdt.set),
+	 .child = &rdt_table},
+	{.name = "memoryPolicy",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_linux, memory_policy),
+	 SET_AT(struct spec_linux, memory_policy.set),
+	 .child = &policy_table},
+	{.name = "personality",
+	 .kind = FIELD_OBJECT,
+	 SET_AT(struct spec_linux, personality_set),
+	 .child = &personality_table},
 	{.name = "timeOffsets", .kind = FIELD_OBJECT, .child = &offsets_table},
 };
 

@@ -37,7 +37,10 @@ struct option {
 	size_t offset;
 };
 
-#define FLAG(word, member) {word, OPTION_FLAG, 0, offsetof(struct spec_mount, member)}
+#define FLAG(word, member)                                                                                             \
+	{                                                                                                              \
+		word, OPTION_FLAG, 0, offsetof(struct spec_mount, member)                                              \
+	}
 /* Sorted by name: looked up by bisection. */
 static const struct option options[] = {
 	{"_netdev", OPTION_NOTHING, 0, 0},
@@ -223,8 +226,8 @@ int spec_mount_parse_options(struct arena *a, struct spec_mount *m, const char *
 
 		if (str_has_control(name)) {
 			buf_done(&data);
-			return error_set(err, ERROR_INVALID, EINVAL, "%s.options[%zu]: expected a string without control characters",
-					 field, i);
+			return error_set(err, ERROR_INVALID, EINVAL,
+					 "%s.options[%zu]: expected a string without control characters", field, i);
 		}
 		if (o)
 			apply_option(m, o);
@@ -282,7 +285,13 @@ static const struct field mount_rows[] = {
 	TEXT_ROW("type", struct spec_mount, type, TEXT_PLAIN),
 	TEXT_ROW("source", struct spec_mount, source, TEXT_ANY),
 	TEXTS_ROW("options", struct spec_mount, options, TEXT_PLAIN),
-	{.name = "uidMappings", .kind = FIELD_OBJECTS, LIST_AT(struct spec_mount, uid_mappings.items, uid_mappings.count), .child = &spec_id_map_table},
-	{.name = "gidMappings", .kind = FIELD_OBJECTS, LIST_AT(struct spec_mount, gid_mappings.items, gid_mappings.count), .child = &spec_id_map_table},
+	{.name = "uidMappings",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_mount, uid_mappings.items, uid_mappings.count),
+	 .child = &spec_id_map_table},
+	{.name = "gidMappings",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_mount, gid_mappings.items, gid_mappings.count),
+	 .child = &spec_id_map_table},
 };
 const struct field_table spec_mount_table = FIELD_TABLE(mount_rows, struct spec_mount, .finish = finish_mount);

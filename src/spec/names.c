@@ -15,14 +15,46 @@
 
 /* In the order of linux/capability.h. */
 static const char *const cap_names[SPEC_CAP_COUNT] = {
-	"CAP_CHOWN",        "CAP_DAC_OVERRIDE",    "CAP_DAC_READ_SEARCH", "CAP_FOWNER",       "CAP_FSETID",
-	"CAP_KILL",         "CAP_SETGID",          "CAP_SETUID",          "CAP_SETPCAP",      "CAP_LINUX_IMMUTABLE",
-	"CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",     "CAP_NET_RAW",      "CAP_IPC_LOCK",
-	"CAP_IPC_OWNER",    "CAP_SYS_MODULE",      "CAP_SYS_RAWIO",       "CAP_SYS_CHROOT",   "CAP_SYS_PTRACE",
-	"CAP_SYS_PACCT",    "CAP_SYS_ADMIN",       "CAP_SYS_BOOT",        "CAP_SYS_NICE",     "CAP_SYS_RESOURCE",
-	"CAP_SYS_TIME",     "CAP_SYS_TTY_CONFIG",  "CAP_MKNOD",           "CAP_LEASE",        "CAP_AUDIT_WRITE",
-	"CAP_AUDIT_CONTROL", "CAP_SETFCAP",        "CAP_MAC_OVERRIDE",    "CAP_MAC_ADMIN",    "CAP_SYSLOG",
-	"CAP_WAKE_ALARM",   "CAP_BLOCK_SUSPEND",   "CAP_AUDIT_READ",      "CAP_PERFMON",      "CAP_BPF",
+	"CAP_CHOWN",
+	"CAP_DAC_OVERRIDE",
+	"CAP_DAC_READ_SEARCH",
+	"CAP_FOWNER",
+	"CAP_FSETID",
+	"CAP_KILL",
+	"CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN",
+	"CAP_NET_RAW",
+	"CAP_IPC_LOCK",
+	"CAP_IPC_OWNER",
+	"CAP_SYS_MODULE",
+	"CAP_SYS_RAWIO",
+	"CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE",
+	"CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN",
+	"CAP_SYS_BOOT",
+	"CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE",
+	"CAP_SYS_TIME",
+	"CAP_SYS_TTY_CONFIG",
+	"CAP_MKNOD",
+	"CAP_LEASE",
+	"CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL",
+	"CAP_SETFCAP",
+	"CAP_MAC_OVERRIDE",
+	"CAP_MAC_ADMIN",
+	"CAP_SYSLOG",
+	"CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND",
+	"CAP_AUDIT_READ",
+	"CAP_PERFMON",
+	"CAP_BPF",
 	"CAP_CHECKPOINT_RESTORE",
 };
 
@@ -123,10 +155,10 @@ const char *spec_hook_point_name(enum spec_hook_point p)
 }
 
 static const struct field_name propagation_rows[] = {
-	{"private", MS_PRIVATE},        {"rprivate", MS_PRIVATE | MS_REC},
-	{"slave", MS_SLAVE},            {"rslave", MS_SLAVE | MS_REC},
-	{"shared", MS_SHARED},          {"rshared", MS_SHARED | MS_REC},
-	{"unbindable", MS_UNBINDABLE},  {"runbindable", MS_UNBINDABLE | MS_REC},
+	{"private", MS_PRIVATE},       {"rprivate", MS_PRIVATE | MS_REC},
+	{"slave", MS_SLAVE},           {"rslave", MS_SLAVE | MS_REC},
+	{"shared", MS_SHARED},         {"rshared", MS_SHARED | MS_REC},
+	{"unbindable", MS_UNBINDABLE}, {"runbindable", MS_UNBINDABLE | MS_REC},
 };
 const struct field_names spec_propagation_names =
 	FIELD_NAMES(propagation_rows, "[r]private, [r]shared, [r]slave or [r]unbindable");
@@ -151,9 +183,12 @@ const char *spec_seccomp_action_name(enum spec_seccomp_action a)
 }
 
 static const struct field_name op_rows[] = {
-	{"SCMP_CMP_EQ", SPEC_SECCOMP_EQ}, {"SCMP_CMP_NE", SPEC_SECCOMP_NE},
-	{"SCMP_CMP_LT", SPEC_SECCOMP_LT}, {"SCMP_CMP_LE", SPEC_SECCOMP_LE},
-	{"SCMP_CMP_GE", SPEC_SECCOMP_GE}, {"SCMP_CMP_GT", SPEC_SECCOMP_GT},
+	{"SCMP_CMP_EQ", SPEC_SECCOMP_EQ},
+	{"SCMP_CMP_NE", SPEC_SECCOMP_NE},
+	{"SCMP_CMP_LT", SPEC_SECCOMP_LT},
+	{"SCMP_CMP_LE", SPEC_SECCOMP_LE},
+	{"SCMP_CMP_GE", SPEC_SECCOMP_GE},
+	{"SCMP_CMP_GT", SPEC_SECCOMP_GT},
 	{"SCMP_CMP_MASKED_EQ", SPEC_SECCOMP_MASKED_EQ},
 };
 const struct field_names spec_seccomp_op_names = FIELD_NAMES(op_rows, "an SCMP_CMP_ name");
@@ -302,8 +337,8 @@ int spec_check_id(const char *id, struct error *err)
 	if (len == 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "the container id is empty");
 	if (len > ID_BYTES_MAX)
-		return error_set(err, ERROR_INVALID, ENAMETOOLONG, "the container id has %zu bytes, at most %d are possible", len,
-				 ID_BYTES_MAX);
+		return error_set(err, ERROR_INVALID, ENAMETOOLONG,
+				 "the container id has %zu bytes, at most %d are possible", len, ID_BYTES_MAX);
 	if (strspn(id, allowed) != len || str_eq(id, ".") || str_eq(id, "..")) {
 		(void)error_set(err, ERROR_INVALID, EINVAL, "the container id is not a valid name");
 		return error_hint(err, "use letters, digits and the characters _ + - .");

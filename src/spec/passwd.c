@@ -142,7 +142,8 @@ static int add_group(struct arena *a, struct image_user *u, uint32_t gid, struct
 			return 0;
 	}
 	if (u->group_count == GROUPS_MAX)
-		return error_set(err, ERROR_LIMIT, E2BIG, "the user is in more than %d groups of the image's /etc/group", GROUPS_MAX);
+		return error_set(err, ERROR_LIMIT, E2BIG,
+				 "the user is in more than %d groups of the image's /etc/group", GROUPS_MAX);
 	ARENA_PUSH(a, u->groups, u->group_count) = gid;
 	return 0;
 }
@@ -223,7 +224,8 @@ int image_user_resolve(struct arena *a, const char *spec, const char *passwd, si
 		return error_set(err, ERROR_INVALID, EINVAL, "the user has control characters");
 	if (passwd_len > IMAGE_PASSWD_MAX_BYTES || group_len > IMAGE_PASSWD_MAX_BYTES)
 		return error_set(err, ERROR_LIMIT, EFBIG, "the image's %s has more than %u bytes",
-				 passwd_len > IMAGE_PASSWD_MAX_BYTES ? "/etc/passwd" : "/etc/group", IMAGE_PASSWD_MAX_BYTES);
+				 passwd_len > IMAGE_PASSWD_MAX_BYTES ? "/etc/passwd" : "/etc/group",
+				 IMAGE_PASSWD_MAX_BYTES);
 	if (colon)
 		*colon++ = '\0';
 	rc = resolve_user(a, user, passwd, passwd_len, &u, &found, err);
@@ -237,8 +239,8 @@ int image_user_resolve(struct arena *a, const char *spec, const char *passwd, si
 	for (; rc == 0 && extra && *extra; extra++) {
 		uint32_t gid = 0;
 
-		rc = str_has_control(*extra) ? error_set(err, ERROR_INVALID, EINVAL, "a group has control characters") :
-					       resolve_group(*extra, group, group_len, &gid, err);
+		rc = str_has_control(*extra) ? error_set(err, ERROR_INVALID, EINVAL, "a group has control characters")
+					     : resolve_group(*extra, group, group_len, &gid, err);
 		if (rc == 0)
 			rc = add_group(a, &u, gid, err);
 	}

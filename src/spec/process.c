@@ -50,11 +50,14 @@ static struct json *write_caps(const struct field *f, const void *object)
 	return j;
 }
 
-#define CAPS_ROW(word, member)                                                                     \
-	{.name = (word), .kind = FIELD_CUSTOM, AT(struct spec_caps, member), .read = read_caps, .write = write_caps}
+#define CAPS_ROW(word, member)                                                                                         \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_CUSTOM, AT(struct spec_caps, member), .read = read_caps,                 \
+		.write = write_caps                                                                                    \
+	}
 static const struct field caps_rows[] = {
-	CAPS_ROW("bounding", bounding),       CAPS_ROW("effective", effective), CAPS_ROW("inheritable", inheritable),
-	CAPS_ROW("permitted", permitted),     CAPS_ROW("ambient", ambient),
+	CAPS_ROW("bounding", bounding),   CAPS_ROW("effective", effective), CAPS_ROW("inheritable", inheritable),
+	CAPS_ROW("permitted", permitted), CAPS_ROW("ambient", ambient),
 };
 static const struct field_table caps_table = FIELD_TABLE(caps_rows, struct spec_caps);
 
@@ -71,15 +74,19 @@ static int finish_rlimit(struct reader *r, void *object)
 }
 
 static const struct field rlimit_rows[] = {
-	{.name = "type", .kind = FIELD_NAME, AT(struct spec_rlimit, resource), .names = &spec_rlimit_names, .flags = FIELD_REQUIRED},
+	{.name = "type",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_rlimit, resource),
+	 .names = &spec_rlimit_names,
+	 .flags = FIELD_REQUIRED},
 	INT_ROW("hard", struct spec_rlimit, hard, 0, UINT64_MAX, .flags = FIELD_REQUIRED),
 	INT_ROW("soft", struct spec_rlimit, soft, 0, UINT64_MAX, .flags = FIELD_REQUIRED),
 };
 static const struct field_table rlimit_table = FIELD_TABLE(rlimit_rows, struct spec_rlimit, .finish = finish_rlimit);
 
 static const struct field_name policy_names_rows[] = {
-	{"SCHED_OTHER", SCHED_NORMAL}, {"SCHED_FIFO", SCHED_FIFO}, {"SCHED_RR", SCHED_RR},
-	{"SCHED_BATCH", SCHED_BATCH},  {"SCHED_ISO", 4},           {"SCHED_IDLE", SCHED_IDLE},
+	{"SCHED_OTHER", SCHED_NORMAL},      {"SCHED_FIFO", SCHED_FIFO}, {"SCHED_RR", SCHED_RR},
+	{"SCHED_BATCH", SCHED_BATCH},       {"SCHED_ISO", 4},           {"SCHED_IDLE", SCHED_IDLE},
 	{"SCHED_DEADLINE", SCHED_DEADLINE},
 };
 static const struct field_names policy_names = FIELD_NAMES(policy_names_rows, "a SCHED_ policy");
@@ -108,7 +115,11 @@ static int finish_scheduler(struct reader *r, void *object)
 }
 
 static const struct field scheduler_rows[] = {
-	{.name = "policy", .kind = FIELD_NAME, AT(struct spec_scheduler, policy), .names = &policy_names, .flags = FIELD_REQUIRED},
+	{.name = "policy",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_scheduler, policy),
+	 .names = &policy_names,
+	 .flags = FIELD_REQUIRED},
 	INT_ROW("nice", struct spec_scheduler, nice, -20, 19),
 	INT_ROW("priority", struct spec_scheduler, priority, 0, 99),
 	{.name = "flags", .kind = FIELD_FLAGS, AT(struct spec_scheduler, flags), .names = &sched_flag_names},
@@ -126,7 +137,11 @@ static const struct field_name io_class_rows[] = {
 };
 static const struct field_names io_class_names = FIELD_NAMES(io_class_rows, "an IOPRIO_CLASS_ name");
 static const struct field io_priority_rows[] = {
-	{.name = "class", .kind = FIELD_NAME, AT(struct spec_io_priority, class), .names = &io_class_names, .flags = FIELD_REQUIRED},
+	{.name = "class",
+	 .kind = FIELD_NAME,
+	 AT(struct spec_io_priority, class),
+	 .names = &io_class_names,
+	 .flags = FIELD_REQUIRED},
 	INT_ROW("priority", struct spec_io_priority, priority, 0, 7, .flags = FIELD_ALWAYS),
 };
 static const struct field_table io_priority_table = FIELD_TABLE(io_priority_rows, struct spec_io_priority);
@@ -140,7 +155,10 @@ static const struct field user_rows[] = {
 	INT_ROW("uid", struct spec_user, uid, 0, ID_MAX, .flags = FIELD_ALWAYS),
 	INT_ROW("gid", struct spec_user, gid, 0, ID_MAX, .flags = FIELD_ALWAYS),
 	U64_ROW("umask", struct spec_user, umask, 0777),
-	{.name = "additionalGids", .kind = FIELD_IDS, LIST_AT(struct spec_user, additional_gids, additional_gid_count), .max = ID_MAX},
+	{.name = "additionalGids",
+	 .kind = FIELD_IDS,
+	 LIST_AT(struct spec_user, additional_gids, additional_gid_count),
+	 .max = ID_MAX},
 	{.name = "username", .kind = FIELD_SHAPE, .min = JSON_STRING}, /* Windows */
 };
 static const struct field_table user_table = FIELD_TABLE(user_rows, struct spec_user);
@@ -182,7 +200,8 @@ static int finish_process(struct reader *r, void *object)
 	for (size_t i = 0; i < p->rlimit_count; i++) {
 		for (size_t k = 0; k < i; k++) {
 			if (p->rlimits[k].resource == p->rlimits[i].resource)
-				return field_fault_at(r, "rlimits", "%s is listed twice", spec_rlimit_name(p->rlimits[i].resource));
+				return field_fault_at(r, "rlimits", "%s is listed twice",
+						      spec_rlimit_name(p->rlimits[i].resource));
 		}
 	}
 	if (!p->env.items)
@@ -193,19 +212,38 @@ static int finish_process(struct reader *r, void *object)
 static const struct field process_rows[] = {
 	BOOL_ROW("terminal", struct spec_process, terminal),
 	{.name = "consoleSize", .kind = FIELD_CUSTOM, .read = read_console, .write = write_console},
-	{.name = "user", .kind = FIELD_OBJECT, AT(struct spec_process, user), .child = &user_table, .flags = FIELD_ALWAYS},
+	{.name = "user",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_process, user),
+	 .child = &user_table,
+	 .flags = FIELD_ALWAYS},
 	TEXTS_ROW("args", struct spec_process, args, TEXT_ANY, .flags = FIELD_REQUIRED),
-	{.name = "commandLine", .kind = FIELD_SHAPE, .min = JSON_STRING}, /* Windows */
+	{.name = "commandLine", .kind = FIELD_SHAPE, .min = JSON_STRING},                  /* Windows */
 	TEXTS_ROW("env", struct spec_process, env, TEXT_ENV),
 	TEXT_ROW("cwd", struct spec_process, cwd, TEXT_ABSOLUTE, .flags = FIELD_REQUIRED),
-	{.name = "capabilities", .kind = FIELD_OBJECT, AT(struct spec_process, caps), SET_AT(struct spec_process, caps.set), .child = &caps_table},
-	{.name = "rlimits", .kind = FIELD_OBJECTS, LIST_AT(struct spec_process, rlimits, rlimit_count), .child = &rlimit_table},
+	{.name = "capabilities",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_process, caps),
+	 SET_AT(struct spec_process, caps.set),
+	 .child = &caps_table},
+	{.name = "rlimits",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_process, rlimits, rlimit_count),
+	 .child = &rlimit_table},
 	BOOL_ROW("noNewPrivileges", struct spec_process, no_new_privileges),
 	TEXT_ROW("apparmorProfile", struct spec_process, apparmor_profile, TEXT_PLAIN),
 	I64_ROW("oomScoreAdj", struct spec_process, oom_score_adj, -1000, 1000),
-	{.name = "scheduler", .kind = FIELD_OBJECT, AT(struct spec_process, scheduler), SET_AT(struct spec_process, scheduler.set), .child = &scheduler_table},
+	{.name = "scheduler",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_process, scheduler),
+	 SET_AT(struct spec_process, scheduler.set),
+	 .child = &scheduler_table},
 	TEXT_ROW("selinuxLabel", struct spec_process, selinux_label, TEXT_PLAIN),
-	{.name = "ioPriority", .kind = FIELD_OBJECT, AT(struct spec_process, io_priority), SET_AT(struct spec_process, io_priority.set), .child = &io_priority_table},
+	{.name = "ioPriority",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec_process, io_priority),
+	 SET_AT(struct spec_process, io_priority.set),
+	 .child = &io_priority_table},
 	{.name = "execCPUAffinity", .kind = FIELD_OBJECT, .child = &affinity_table},
 };
 const struct field_table spec_process_table = FIELD_TABLE(process_rows, struct spec_process, .finish = finish_process);

@@ -74,15 +74,15 @@ static bool word_in(const char *list, const char *word)
 #define CAP(n) (UINT64_C(1) << (n))
 
 struct profile_row {
-	uint64_t caps;       /* any of these must be in the bounding set; 0: no condition */
-	uint64_t not_caps;   /* none of these may */
-	uint32_t kernel;     /* oldest kernel; 0: any */
-	const char *arches;  /* Docker's words; NULL: all */
+	uint64_t caps;      /* any of these must be in the bounding set; 0: no condition */
+	uint64_t not_caps;  /* none of these may */
+	uint32_t kernel;    /* oldest kernel; 0: any */
+	const char *arches; /* Docker's words; NULL: all */
 	const char *not_arches;
-	const char *names;   /* blank-separated */
+	const char *names;           /* blank-separated */
 	struct spec_seccomp_arg arg; /* condition on one argument, when has_arg */
 	bool has_arg;
-	int errno_ret;       /* 0: allow, else fail with it */
+	int errno_ret; /* 0: allow, else fail with it */
 };
 
 /* All CLONE_NEW flags but NEWTIME, whose bit is part of clone's exit signal and so means nothing there. */
@@ -344,8 +344,14 @@ static const struct field arch_entry_rows[] = {
 static const struct field_table arch_entry_table = FIELD_TABLE(arch_entry_rows, struct arch_entry);
 
 static const struct field profile_only_rows[] = {
-	{.name = "syscalls", .kind = FIELD_OBJECTS, LIST_AT(struct profile, rules, rule_count), .child = &conditional_table},
-	{.name = "archMap", .kind = FIELD_OBJECTS, LIST_AT(struct profile, arch_map, arch_count), .child = &arch_entry_table},
+	{.name = "syscalls",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct profile, rules, rule_count),
+	 .child = &conditional_table},
+	{.name = "archMap",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct profile, arch_map, arch_count),
+	 .child = &arch_entry_table},
 };
 static const struct field_table profile_only_table = FIELD_TABLE(profile_only_rows, struct profile);
 
@@ -375,7 +381,8 @@ static bool rule_applies(const struct conditional_rule *c, const char *word, uin
 	const struct filter *in = &c->includes;
 	const struct filter *out = &c->excludes;
 
-	if (has_word(&out->arches, word) || any_cap(&out->caps, caps, false) || (out->min_kernel && kernel >= out->min_kernel))
+	if (has_word(&out->arches, word) || any_cap(&out->caps, caps, false) ||
+	    (out->min_kernel && kernel >= out->min_kernel))
 		return false;
 	if (in->arches.count && !has_word(&in->arches, word))
 		return false;

@@ -66,7 +66,8 @@ static int read_device_number(struct reader *r, const struct field *f, const str
 	int64_t v;
 
 	if (json_i64(j, &v) < 0 || v < -1 || v > (int64_t)f->max) {
-		(void)snprintf(expected, sizeof(expected), "an integer between -1 and %llu", (unsigned long long)f->max);
+		(void)snprintf(expected, sizeof(expected), "an integer between -1 and %llu",
+			       (unsigned long long)f->max);
 		return field_expected(r, j, expected);
 	}
 	*(int64_t *)(void *)((char *)object + f->offset) = v + 1;
@@ -109,8 +110,18 @@ static struct json *write_rule_type(const struct field *f, const void *object)
 static const struct field rule_rows[] = {
 	BOOL_ROW("allow", struct spec_device_rule, allow, .flags = FIELD_ALWAYS),
 	{.name = "type", .kind = FIELD_CUSTOM, .read = read_rule_type, .write = write_rule_type},
-	{.name = "major", .kind = FIELD_CUSTOM, AT(struct spec_device_rule, major), .max = MAJOR_MAX, .read = read_device_number, .write = write_device_number},
-	{.name = "minor", .kind = FIELD_CUSTOM, AT(struct spec_device_rule, minor), .max = MINOR_MAX, .read = read_device_number, .write = write_device_number},
+	{.name = "major",
+	 .kind = FIELD_CUSTOM,
+	 AT(struct spec_device_rule, major),
+	 .max = MAJOR_MAX,
+	 .read = read_device_number,
+	 .write = write_device_number},
+	{.name = "minor",
+	 .kind = FIELD_CUSTOM,
+	 AT(struct spec_device_rule, minor),
+	 .max = MINOR_MAX,
+	 .read = read_device_number,
+	 .write = write_device_number},
 	{.name = "access", .kind = FIELD_CUSTOM, .read = read_access, .write = write_access},
 };
 static const struct field_table rule_table = FIELD_TABLE(rule_rows, struct spec_device_rule, .finish = finish_rule);
@@ -118,7 +129,10 @@ static const struct field_table rule_table = FIELD_TABLE(rule_rows, struct spec_
 /* ---- memory, cpu, pids ------------------------------------------------------------------------------------------- */
 
 #define MEMORY(word, member) I64_ROW(word, struct spec_resources, memory.member, -1, INT64_MAX)
-#define OPT_BOOL(word, member) {.name = (word), .kind = FIELD_OPT_BOOL, AT(struct spec_resources, member)}
+#define OPT_BOOL(word, member)                                                                                         \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OPT_BOOL, AT(struct spec_resources, member)                              \
+	}
 static const struct field memory_rows[] = {
 	MEMORY("limit", limit),
 	MEMORY("reservation", reservation),
@@ -169,13 +183,19 @@ static const struct field throttle_rows[] = {
 };
 static const struct field_table throttle_table = FIELD_TABLE(throttle_rows, struct spec_blkio_throttle);
 
-#define THROTTLE(word, limit)                                                                      \
-	{.name = (word), .kind = FIELD_OBJECTS,                                                    \
-	 LIST_AT(struct spec_resources, blkio.throttle[limit], blkio.throttle_count[limit]), .child = &throttle_table}
+#define THROTTLE(word, limit)                                                                                          \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OBJECTS,                                                                 \
+		LIST_AT(struct spec_resources, blkio.throttle[limit], blkio.throttle_count[limit]),                    \
+		.child = &throttle_table                                                                               \
+	}
 static const struct field blkio_rows[] = {
 	U64_ROW("weight", struct spec_resources, blkio.weight, WEIGHT_MAX),
 	U64_ROW("leafWeight", struct spec_resources, blkio.leaf_weight, WEIGHT_MAX),
-	{.name = "weightDevice", .kind = FIELD_OBJECTS, LIST_AT(struct spec_resources, blkio.weight_devices, blkio.weight_device_count), .child = &weight_table},
+	{.name = "weightDevice",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_resources, blkio.weight_devices, blkio.weight_device_count),
+	 .child = &weight_table},
 	THROTTLE("throttleReadBpsDevice", SPEC_BLKIO_READ_BPS),
 	THROTTLE("throttleWriteBpsDevice", SPEC_BLKIO_WRITE_BPS),
 	THROTTLE("throttleReadIOPSDevice", SPEC_BLKIO_READ_IOPS),
@@ -198,7 +218,10 @@ static const struct field priority_rows[] = {
 static const struct field_table priority_table = FIELD_TABLE(priority_rows, struct spec_net_priority);
 static const struct field network_rows[] = {
 	U64_ROW("classID", struct spec_resources, network.class_id, UINT32_MAX),
-	{.name = "priorities", .kind = FIELD_OBJECTS, LIST_AT(struct spec_resources, network.priorities, network.priority_count), .child = &priority_table},
+	{.name = "priorities",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_resources, network.priorities, network.priority_count),
+	 .child = &priority_table},
 };
 static const struct field_table network_table = FIELD_TABLE(network_rows, struct spec_resources);
 
@@ -221,14 +244,23 @@ static int finish_rdma(struct reader *r, void *object)
 static const struct field_table rdma_table = FIELD_TABLE(rdma_rows, struct spec_rdma, .finish = finish_rdma);
 
 /* The parts share one struct, so their offsets count from its start. */
-#define PART(word, table) {.name = (word), .kind = FIELD_OBJECT, .child = &(table)}
+#define PART(word, table)                                                                                              \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_OBJECT, .child = &(table)                                                \
+	}
 static const struct field resources_rows[] = {
-	{.name = "devices", .kind = FIELD_OBJECTS, LIST_AT(struct spec_resources, devices, device_count), .child = &rule_table},
+	{.name = "devices",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_resources, devices, device_count),
+	 .child = &rule_table},
 	PART("memory", memory_table),
 	PART("cpu", cpu_table),
 	PART("pids", pids_table),
 	PART("blockIO", blkio_table),
-	{.name = "hugepageLimits", .kind = FIELD_OBJECTS, LIST_AT(struct spec_resources, hugepages, hugepage_count), .child = &hugepage_table},
+	{.name = "hugepageLimits",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec_resources, hugepages, hugepage_count),
+	 .child = &hugepage_table},
 	PART("network", network_table),
 	{.name = "rdma", .kind = FIELD_KEYED, LIST_AT(struct spec_resources, rdma, rdma_count), .child = &rdma_table},
 	{.name = "unified", .kind = FIELD_MAP, AT(struct spec_resources, unified), .key = TEXT_FILE, .text = TEXT_ANY},

@@ -43,7 +43,8 @@ void spec_map_set(struct arena *a, struct spec_map *m, const char *key, const ch
 			return;
 		}
 	}
-	ARENA_PUSH(a, m->items, m->count) = (struct spec_pair){.key = arena_strdup(a, key), .value = arena_strdup(a, value)};
+	ARENA_PUSH(a, m->items, m->count) =
+		(struct spec_pair){.key = arena_strdup(a, key), .value = arena_strdup(a, value)};
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
@@ -110,14 +111,28 @@ static const struct field root_rows[] = {
 };
 static const struct field_table root_table = FIELD_TABLE(root_rows, struct spec);
 
-#define FOREIGN(word, member) {.name = (word), .kind = FIELD_SHAPE, .min = JSON_OBJECT, SET_AT(struct spec, member)}
+#define FOREIGN(word, member)                                                                                          \
+	{                                                                                                              \
+		.name = (word), .kind = FIELD_SHAPE, .min = JSON_OBJECT, SET_AT(struct spec, member)                   \
+	}
 static const struct field document_rows[] = {
-	{.name = "ociVersion", .kind = FIELD_CUSTOM, .read = read_version, .write = write_version, .flags = FIELD_REQUIRED},
-	{.name = "process", .kind = FIELD_OBJECT, AT(struct spec, process), SET_AT(struct spec, process.set), .child = &spec_process_table},
+	{.name = "ociVersion",
+	 .kind = FIELD_CUSTOM,
+	 .read = read_version,
+	 .write = write_version,
+	 .flags = FIELD_REQUIRED},
+	{.name = "process",
+	 .kind = FIELD_OBJECT,
+	 AT(struct spec, process),
+	 SET_AT(struct spec, process.set),
+	 .child = &spec_process_table},
 	{.name = "root", .kind = FIELD_OBJECT, .child = &root_table},
 	TEXT_ROW("hostname", struct spec, hostname, TEXT_HOSTNAME),
 	TEXT_ROW("domainname", struct spec, domainname, TEXT_HOSTNAME),
-	{.name = "mounts", .kind = FIELD_OBJECTS, LIST_AT(struct spec, mounts, mount_count), .child = &spec_mount_table},
+	{.name = "mounts",
+	 .kind = FIELD_OBJECTS,
+	 LIST_AT(struct spec, mounts, mount_count),
+	 .child = &spec_mount_table},
 	{.name = "hooks", .kind = FIELD_OBJECT, AT(struct spec, hooks), .child = &spec_hooks_table},
 	{.name = "annotations", .kind = FIELD_MAP, AT(struct spec, annotations), .key = TEXT_SET, .text = TEXT_ANY},
 	{.name = "linux", .kind = FIELD_OBJECT, AT(struct spec, linux_), .child = &spec_linux_table},
@@ -136,8 +151,12 @@ void spec_init(struct spec *s)
 	*s = (struct spec){0};
 
 	struct spec_strs *const lists[] = {
-		&s->process.args,	 &s->process.env,	     &s->linux_.masked_paths,
-		&s->linux_.readonly_paths, &s->linux_.seccomp.architectures, &s->linux_.intel_rdt.schemata,
+		&s->process.args,
+		&s->process.env,
+		&s->linux_.masked_paths,
+		&s->linux_.readonly_paths,
+		&s->linux_.seccomp.architectures,
+		&s->linux_.intel_rdt.schemata,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)

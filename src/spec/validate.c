@@ -50,16 +50,19 @@ static bool overlap(uint32_t a, uint32_t b, uint32_t a_size, uint32_t b_size)
 static int check_maps(const char *field, const char *member, const struct spec_id_maps *m, struct error *err)
 {
 	if (m->count > MAPPINGS_MAX)
-		return BAD(err, "%s%s: has %zu entries, the kernel takes at most %d", field, member, m->count, MAPPINGS_MAX);
+		return BAD(err, "%s%s: has %zu entries, the kernel takes at most %d", field, member, m->count,
+			   MAPPINGS_MAX);
 	for (size_t i = 0; i < m->count; i++) {
 		for (size_t k = 0; k < i; k++) {
 			const struct spec_id_map *a = &m->items[i];
 			const struct spec_id_map *b = &m->items[k];
 
 			if (overlap(a->container_id, b->container_id, a->size, b->size))
-				return BAD(err, "%s%s[%zu].containerID: the range overlaps with entry %zu", field, member, i, k);
+				return BAD(err, "%s%s[%zu].containerID: the range overlaps with entry %zu", field,
+					   member, i, k);
 			if (overlap(a->host_id, b->host_id, a->size, b->size))
-				return BAD(err, "%s%s[%zu].hostID: the range overlaps with entry %zu", field, member, i, k);
+				return BAD(err, "%s%s[%zu].hostID: the range overlaps with entry %zu", field, member, i,
+					   k);
 		}
 	}
 	return 0;
@@ -116,7 +119,8 @@ static int check_caps(const struct spec *s, struct error *err)
 	uint64_t extra = c->effective & ~c->permitted;
 
 	if (s->process.set && c->set && extra)
-		return BAD(err, "process.capabilities.effective: %s is not in permitted", spec_cap_name(__builtin_ctzll(extra)));
+		return BAD(err, "process.capabilities.effective: %s is not in permitted",
+			   spec_cap_name(__builtin_ctzll(extra)));
 	return 0;
 }
 
@@ -132,13 +136,16 @@ static int check_mount(const struct spec *s, size_t i, struct error *err)
 	if (m->bind && !*m->source)
 		return BAD(err, "%ssource: is required for a bind mount", field);
 	if (m->bind && *m->data)
-		return BAD(err, "%soptions: a bind mount cannot have options of a file system, got \"%.80s\"", field, m->data);
+		return BAD(err, "%soptions: a bind mount cannot have options of a file system, got \"%.80s\"", field,
+			   m->data);
 	if ((m->uid_mappings.count == 0) != (m->gid_mappings.count == 0))
 		return BAD(err, "%s%s: uidMappings and gidMappings must be given together", field,
 			   m->uid_mappings.count ? "gidMappings" : "uidMappings");
 	if (m->idmap != SPEC_MOUNT_IDMAP_NONE && !m->uid_mappings.count && !has_ns(s, SPEC_NS_USER))
-		return BAD(err, "%soptions: an id-mapped mount needs uidMappings and gidMappings, or a user namespace in "
-				"linux.namespaces", field);
+		return BAD(err,
+			   "%soptions: an id-mapped mount needs uidMappings and gidMappings, or a user namespace in "
+			   "linux.namespaces",
+			   field);
 	rc = check_maps(field, "uidMappings", &m->uid_mappings, err);
 	return rc < 0 ? rc : check_maps(field, "gidMappings", &m->gid_mappings, err);
 }
@@ -171,10 +178,13 @@ static int check_sysctls(const struct spec *s, struct error *err)
 		int ns = spec_sysctl_namespace(key);
 
 		if (ns < 0)
-			return BAD(err, "linux.sysctl[\"%.80s\"]: belongs to no namespace, so it would change the host", key);
+			return BAD(err, "linux.sysctl[\"%.80s\"]: belongs to no namespace, so it would change the host",
+				   key);
 		if (!has_ns(s, (enum spec_ns)ns))
-			return BAD(err, "linux.sysctl[\"%.80s\"]: needs \"%s\" in linux.namespaces, or it would change "
-					"the host", key, spec_ns_name((enum spec_ns)ns));
+			return BAD(err,
+				   "linux.sysctl[\"%.80s\"]: needs \"%s\" in linux.namespaces, or it would change "
+				   "the host",
+				   key, spec_ns_name((enum spec_ns)ns));
 		if (strcmp(key, "kernel.hostname") == 0 || strcmp(key, "kernel/hostname") == 0)
 			return BAD(err, "linux.sysctl[\"%s\"]: is set by the field hostname", key);
 	}
@@ -199,7 +209,8 @@ static int check_net_devices(const struct spec *s, struct error *err)
 	if (l->net_device_count && !has_ns(s, SPEC_NS_NETWORK))
 		return BAD(err, "linux.netDevices: needs a network namespace in linux.namespaces");
 	if (l->net_device_count > NET_DEVICES_MAX)
-		return BAD(err, "linux.netDevices: has %zu entries, at most %d are accepted", l->net_device_count, NET_DEVICES_MAX);
+		return BAD(err, "linux.netDevices: has %zu entries, at most %d are accepted", l->net_device_count,
+			   NET_DEVICES_MAX);
 	for (size_t i = 0; i < l->net_device_count; i++) {
 		const struct spec_net_device *a = &l->net_devices[i];
 
@@ -208,8 +219,8 @@ static int check_net_devices(const struct spec *s, struct error *err)
 			const char *name = a->name ? a->name : a->host_name;
 
 			if (!strchr(name, '%') && str_eq(name, b->name ? b->name : b->host_name))
-				return BAD(err, "linux.netDevices[\"%s\"].name: \"%s\" is also the name of \"%s\"", a->host_name,
-					   name, b->host_name);
+				return BAD(err, "linux.netDevices[\"%s\"].name: \"%s\" is also the name of \"%s\"",
+					   a->host_name, name, b->host_name);
 		}
 	}
 	return 0;
@@ -234,15 +245,20 @@ static int check_seccomp(const struct spec *s, struct error *err)
 	if (!f->set)
 		return 0;
 	if (f->default_action == SPEC_SECCOMP_NOTIFY)
-		return BAD(err, "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default, the process could not even "
-				"hand over its listener");
+		return BAD(
+			err,
+			"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default, the process could not even "
+			"hand over its listener");
 	for (size_t i = 0; i < f->rule_count; i++) {
 		if (f->rules[i].action != SPEC_SECCOMP_NOTIFY)
 			continue;
 		notify = true;
 		if (blocks_hand_over(&f->rules[i]))
-			return BAD(err, "linux.seccomp.syscalls[%zu].action: SCMP_ACT_NOTIFY cannot be used for write, by which "
-					"the listener is handed over", i);
+			return BAD(
+				err,
+				"linux.seccomp.syscalls[%zu].action: SCMP_ACT_NOTIFY cannot be used for write, by which "
+				"the listener is handed over",
+				i);
 	}
 	if (notify && !f->listener_path)
 		return BAD(err, "linux.seccomp.listenerPath: is required by SCMP_ACT_NOTIFY, but missing");
@@ -257,7 +273,8 @@ static int check_memory(const struct spec *s, struct error *err)
 	const struct spec_opt_i64 *swap = &s->linux_.resources.memory.swap;
 
 	if (limit->set && swap->set && swap->v > 0 && (limit->v < 0 || limit->v > swap->v))
-		return BAD(err, "linux.resources.memory.swap: %lld is memory and swap together, so it cannot be below limit",
+		return BAD(err,
+			   "linux.resources.memory.swap: %lld is memory and swap together, so it cannot be below limit",
 			   (long long)swap->v);
 	return 0;
 }
@@ -265,8 +282,8 @@ static int check_memory(const struct spec *s, struct error *err)
 int spec_validate(const struct spec *s, struct error *err)
 {
 	static int (*const rules[])(const struct spec *, struct error *) = {
-		check_root,    check_names,   check_user,        check_caps,    check_mounts, check_mappings,
-		check_sysctls, check_memory,  check_net_devices, check_seccomp, check_paths,  check_offsets,
+		check_root,    check_names,  check_user,        check_caps,    check_mounts, check_mappings,
+		check_sysctls, check_memory, check_net_devices, check_seccomp, check_paths,  check_offsets,
 	};
 	int rc = 0;
 

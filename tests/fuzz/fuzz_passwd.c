@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool primary = false;
 		uint32_t number;
 
-		if (image_user_resolve(&a, spec, passwd, passwd_len, group, group_len, with ? extra : NULL, &u, &err) < 0)
+		if (image_user_resolve(&a, spec, passwd, passwd_len, group, group_len, with ? extra : NULL, &u, &err) <
+		    0)
 			continue;
 		for (size_t i = 0; i < u.group_count; i++)
 			primary = primary || u.groups[i] == u.gid;

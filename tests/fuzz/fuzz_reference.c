@@ -16,8 +16,8 @@ static void same(struct arena *a, const char *text, const struct image_reference
 	struct image_reference r;
 	struct error err = {0};
 
-	if (image_reference_parse(a, text, &r, &err) < 0 || !str_eq(r.domain, want->domain) || !str_eq(r.path, want->path) ||
-	    !str_eq(r.tag, want->tag) || !str_eq(r.digest, want->digest))
+	if (image_reference_parse(a, text, &r, &err) < 0 || !str_eq(r.domain, want->domain) ||
+	    !str_eq(r.path, want->path) || !str_eq(r.tag, want->tag) || !str_eq(r.digest, want->digest))
 		abort();
 }
 

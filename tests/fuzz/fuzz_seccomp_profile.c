@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct spec again;
 
 	spec_default(&s, false, 0, 0);
-	if (spec_parse_seccomp_profile((const char *)data, size, "profile", "SCMP_ARCH_X86_64", 1u << 21, 6 << 16 | 1, &s.arena,
-				       &s.linux_.seccomp, &err) == 0) {
+	if (spec_parse_seccomp_profile((const char *)data, size, "profile", "SCMP_ARCH_X86_64", 1u << 21, 6 << 16 | 1,
+				       &s.arena, &s.linux_.seccomp, &err) == 0) {
 		j = spec_to_json(&s);
 		if (!json_write(j, false, &text) || spec_parse(text.data, text.len, "again", &again, &err) < 0)
 			abort();

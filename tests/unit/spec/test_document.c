@@ -180,7 +180,8 @@ TEST(absent_is_not_zero)
 	REQUIRE(parse("{'ociVersion':'1.0.0'}", &s));
 	CHECK(!s.process.set && !s.root_path && !s.hostname && !s.has_vm && !s.has_foreign);
 	CHECK(!s.linux_.seccomp.set && !s.linux_.personality_set && !s.linux_.resources.pids_limit.set);
-	CHECK(s.process.args.items && s.process.env.items && s.linux_.masked_paths.items && s.linux_.readonly_paths.items);
+	CHECK(s.process.args.items && s.process.env.items && s.linux_.masked_paths.items &&
+	      s.linux_.readonly_paths.items);
 	CHECK(s.linux_.seccomp.architectures.items && s.linux_.intel_rdt.schemata.items);
 	for (int i = 0; i < SPEC_NS_COUNT; i++)
 		CHECK(!s.linux_.ns[i].present);
@@ -193,11 +194,13 @@ TEST(as_go_reads)
 		const char *text, *want;
 	} rows[] = {
 		{"{'ociVersion':'1.0.0','process':null,'mounts':null,'linux':null}", "{'ociVersion':'1.0.0'}"},
-		{"{'ociVersion':'1.0.0','root':{'path':'r','readonly':null}}", "{'ociVersion':'1.0.0','root':{'path':'r'}}"},
+		{"{'ociVersion':'1.0.0','root':{'path':'r','readonly':null}}",
+		 "{'ociVersion':'1.0.0','root':{'path':'r'}}"},
 		{"{'ociVersion':'1.0.0','x':{'y':[1,2.5,{}]},'hostname':'h'}", "{'ociVersion':'1.0.0','hostname':'h'}"},
 		{"{'hostname':'a','ociVersion':'1.0.0','hostname':'b'}", "{'ociVersion':'1.0.0','hostname':'b'}"},
 		{"{'ociVersion':'1.0.0','hostname':'','domainname':''}", "{'ociVersion':'1.0.0'}"},
-		{"{'ociVersion':'1.0.0','annotations':{'a':null,'b':'c'}}", "{'ociVersion':'1.0.0','annotations':{'b':'c'}}"},
+		{"{'ociVersion':'1.0.0','annotations':{'a':null,'b':'c'}}",
+		 "{'ociVersion':'1.0.0','annotations':{'b':'c'}}"},
 		{"{'ociVersion':'1.0.0','linux':{'rootfsPropagation':'','cgroupsPath':'','namespaces':[{'type':'pid','path':''}]}}",
 		 "{'ociVersion':'1.0.0','linux':{'namespaces':[{'type':'pid'}]}}"},
 		{"{'ociVersion':'1.0.0','linux':{'devices':[{'path':'dev/x','type':'u','major':1,'minor':2,'fileMode':8630}]}}",
@@ -233,8 +236,10 @@ TEST(unknown_capabilities_are_left_out)
 	enum log_level level = log_get_level();
 
 	log_setup(2, LOG_FORMAT_TEXT, LOG_ERROR);
-	REQUIRE(parse("{'ociVersion':'1.0.0','process':{'args':['a'],'cwd':'/','capabilities':{'bounding':['CAP_NEW_ONE','CAP_KILL',"
-		      "'cap_chown','SYS_ADMIN','CAP_sys_admin','']}}}", &s));
+	REQUIRE(parse(
+		"{'ociVersion':'1.0.0','process':{'args':['a'],'cwd':'/','capabilities':{'bounding':['CAP_NEW_ONE','CAP_KILL',"
+		"'cap_chown','SYS_ADMIN','CAP_sys_admin','']}}}",
+		&s));
 	log_setup(2, LOG_FORMAT_TEXT, level);
 	CHECK_INT(s.process.caps.bounding, 1u << CAP_KILL);
 }
@@ -270,7 +275,9 @@ TEST(lists_and_maps_grow_after_parsing)
 	autospec struct spec s = {0};
 	char text[16];
 
-	REQUIRE(parse("{'ociVersion':'1.0.0','annotations':{'a':'1','b':'2','c':'3'},'process':{'args':['x','y','z'],'cwd':'/'}}", &s));
+	REQUIRE(parse(
+		"{'ociVersion':'1.0.0','annotations':{'a':'1','b':'2','c':'3'},'process':{'args':['x','y','z'],'cwd':'/'}}",
+		&s));
 	for (int i = 0; i < 100; i++) {
 		(void)snprintf(text, sizeof(text), "n%d", i);
 		spec_strs_push(&s.arena, &s.process.args, text);
@@ -374,7 +381,8 @@ TEST(engine_mounts)
 
 	spec_init(&host);
 	host.linux_.ns[SPEC_NS_USER].present = true;
-	ARENA_PUSH(&host.arena, host.linux_.gid_mappings.items, host.linux_.gid_mappings.count) = (struct spec_id_map){.size = 1};
+	ARENA_PUSH(&host.arena, host.linux_.gid_mappings.items, host.linux_.gid_mappings.count) =
+		(struct spec_id_map){.size = 1};
 	spec_add_default_mounts(&host, false, false, false, 0);
 	CHECK_INT(host.mount_count, 7);
 	CHECK(mount_at(&host, "/sys")->recursive_bind && mount_at(&host, "/sys")->rec_set);

@@ -29,9 +29,19 @@ static char *quoted(const char *text)
 TEST(digests)
 {
 	static const char *const bad[] = {
-		"",      "sha256",      "sha256:",   "sha256:x", "sha256:" H64 "0", "sha512:" H64, "md5:" H64, ":" H64,
-		"sha256:../../../../../../../../../../../../../../../../../../../../../../../", "SHA256:" H64, " sha256:" H64,
-		"sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef", "sha256-" H64,
+		"",
+		"sha256",
+		"sha256:",
+		"sha256:x",
+		"sha256:" H64 "0",
+		"sha512:" H64,
+		"md5:" H64,
+		":" H64,
+		"sha256:../../../../../../../../../../../../../../../../../../../../../../../",
+		"SHA256:" H64,
+		" sha256:" H64,
+		"sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+		"sha256-" H64,
 	};
 
 	CHECK(image_digest_valid("sha256:" H64));
@@ -50,7 +60,8 @@ TEST(media_types)
 	enum image_compression c = IMAGE_PLAIN;
 
 	CHECK_INT(image_media_from_type(OCI "index.v1+json", NULL), IMAGE_MEDIA_INDEX);
-	CHECK_INT(image_media_from_type("application/vnd.docker.distribution.manifest.v2+json", NULL), IMAGE_MEDIA_MANIFEST);
+	CHECK_INT(image_media_from_type("application/vnd.docker.distribution.manifest.v2+json", NULL),
+		  IMAGE_MEDIA_MANIFEST);
 	CHECK_INT(image_media_from_type(OCI "config.v1+json", &c), IMAGE_MEDIA_CONFIG);
 	CHECK_INT(image_media_from_type(OCI "layer.v1.tar+zstd", &c), IMAGE_MEDIA_LAYER);
 	CHECK_INT(c, IMAGE_ZSTD);
@@ -66,12 +77,13 @@ TEST(platforms)
 	static const struct {
 		const char *text, *os, *arch, *variant;
 	} rows[] = {
-		{"linux/amd64", "linux", "amd64", NULL},    {"linux/arm64/v8", "linux", "arm64", "v8"},
-		{"Linux/X86_64", "linux", "amd64", NULL},   {"aarch64", "linux", "arm64", NULL},
-		{"linux/armhf", "linux", "arm", "v7"},      {"linux/arm/v6", "linux", "arm", "v6"},
+		{"linux/amd64", "linux", "amd64", NULL},     {"linux/arm64/v8", "linux", "arm64", "v8"},
+		{"Linux/X86_64", "linux", "amd64", NULL},    {"aarch64", "linux", "arm64", NULL},
+		{"linux/armhf", "linux", "arm", "v7"},       {"linux/arm/v6", "linux", "arm", "v6"},
 		{"windows/amd64", "windows", "amd64", NULL},
 	};
-	static const char *const bad[] = {"", "/", "linux/", "/amd64", "linux//v8", "linux/arm/v6/x", "a b", "linux/\n", "linux/arm/"};
+	static const char *const bad[] = {"",    "/",        "linux/",    "/amd64", "linux//v8", "linux/arm/v6/x",
+					  "a b", "linux/\n", "linux/arm/"};
 	struct arena a = {0};
 	struct error err = {0};
 
@@ -104,13 +116,27 @@ TEST(platform_match)
 		{{.os = "linux", .architecture = "amd64"}, {.os = "linux", .architecture = "arm64"}, false},
 		{{.os = "linux", .architecture = "amd64"}, {.os = "linux"}, false},
 		{{.os = "linux", .architecture = "amd64"}, {.os = "unknown", .architecture = "unknown"}, false},
-		{{.os = "linux", .architecture = "amd64"}, {.os = "linux", .architecture = "amd64", .variant = "v3"}, false},
-		{{.os = "linux", .architecture = "amd64", .variant = "v3"}, {.os = "linux", .architecture = "amd64", .variant = "v2"}, true},
-		{{.os = "linux", .architecture = "arm64"}, {.os = "linux", .architecture = "arm64", .variant = "v8"}, true},
-		{{.os = "linux", .architecture = "arm64", .variant = "v8"}, {.os = "linux", .architecture = "arm64"}, true},
-		{{.os = "linux", .architecture = "arm", .variant = "v7"}, {.os = "linux", .architecture = "arm", .variant = "v6"}, true},
-		{{.os = "linux", .architecture = "arm", .variant = "v6"}, {.os = "linux", .architecture = "arm"}, false},
-		{{.os = "linux", .architecture = "arm"}, {.os = "linux", .architecture = "arm", .variant = "odd"}, false},
+		{{.os = "linux", .architecture = "amd64"},
+		 {.os = "linux", .architecture = "amd64", .variant = "v3"},
+		 false},
+		{{.os = "linux", .architecture = "amd64", .variant = "v3"},
+		 {.os = "linux", .architecture = "amd64", .variant = "v2"},
+		 true},
+		{{.os = "linux", .architecture = "arm64"},
+		 {.os = "linux", .architecture = "arm64", .variant = "v8"},
+		 true},
+		{{.os = "linux", .architecture = "arm64", .variant = "v8"},
+		 {.os = "linux", .architecture = "arm64"},
+		 true},
+		{{.os = "linux", .architecture = "arm", .variant = "v7"},
+		 {.os = "linux", .architecture = "arm", .variant = "v6"},
+		 true},
+		{{.os = "linux", .architecture = "arm", .variant = "v6"},
+		 {.os = "linux", .architecture = "arm"},
+		 false},
+		{{.os = "linux", .architecture = "arm"},
+		 {.os = "linux", .architecture = "arm", .variant = "odd"},
+		 false},
 	};
 	struct image_platform native = image_platform_native();
 

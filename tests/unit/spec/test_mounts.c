@@ -143,15 +143,19 @@ TEST(each_option)
 TEST(no_option_of_the_specification_goes_to_the_file_system)
 {
 	static const char *const words[] = {
-		"async",     "atime",       "bind",        "defaults",    "dev",         "diratime",   "dirsync",
-		"exec",      "iversion",    "lazytime",    "loud",        "mand",        "noatime",    "nodev",
-		"nodiratime", "noexec",     "noiversion",  "nolazytime",  "nomand",      "norelatime", "nostrictatime",
-		"nosuid",    "nosymfollow", "private",     "ratime",      "rbind",       "rdev",       "rdiratime",
-		"relatime",  "remount",     "rexec",       "rnoatime",    "rnodiratime", "rnoexec",    "rnorelatime",
-		"rnostrictatime", "rnosuid", "rnosymfollow", "ro",        "rprivate",    "rrelatime",  "rro",
-		"rrw",       "rshared",     "rslave",      "rstrictatime", "rsuid",      "rsymfollow", "runbindable",
-		"rw",        "shared",      "silent",      "slave",       "strictatime", "suid",       "symfollow",
-		"sync",      "tmpcopyup",   "unbindable",  "idmap",       "ridmap",
+		"async",          "atime",      "bind",         "defaults",    "dev",
+		"diratime",       "dirsync",    "exec",         "iversion",    "lazytime",
+		"loud",           "mand",       "noatime",      "nodev",       "nodiratime",
+		"noexec",         "noiversion", "nolazytime",   "nomand",      "norelatime",
+		"nostrictatime",  "nosuid",     "nosymfollow",  "private",     "ratime",
+		"rbind",          "rdev",       "rdiratime",    "relatime",    "remount",
+		"rexec",          "rnoatime",   "rnodiratime",  "rnoexec",     "rnorelatime",
+		"rnostrictatime", "rnosuid",    "rnosymfollow", "ro",          "rprivate",
+		"rrelatime",      "rro",        "rrw",          "rshared",     "rslave",
+		"rstrictatime",   "rsuid",      "rsymfollow",   "runbindable", "rw",
+		"shared",         "silent",     "slave",        "strictatime", "suid",
+		"symfollow",      "sync",       "tmpcopyup",    "unbindable",  "idmap",
+		"ridmap",
 	};
 	struct arena a = {0};
 
@@ -217,8 +221,9 @@ TEST(the_rest_is_for_the_file_system)
 	struct arena a = {0};
 	struct spec_mount m = {0};
 
-	parse(&a, &m, (const char *const[]){"nosuid", "mode=755", "x-systemd.automount", "size=64k", "", "_netdev",
-					     "comment=hello", "X-mount.mkdir", "RO", "nosuidx", NULL});
+	parse(&a, &m,
+	      (const char *const[]){"nosuid", "mode=755", "x-systemd.automount", "size=64k", "", "_netdev",
+				    "comment=hello", "X-mount.mkdir", "RO", "nosuidx", NULL});
 	CHECK_STR(m.data, "mode=755,size=64k,RO,nosuidx");
 	CHECK_INT(m.attr_set, MOUNT_ATTR_NOSUID);
 	arena_done(&a);
@@ -239,9 +244,10 @@ TEST(control_characters_are_refused)
 
 TEST(mappings_alone_mean_idmap)
 {
-	static const char text[] = "{\"ociVersion\":\"1.0.0\",\"mounts\":[{\"destination\":\"/a\",\"options\":[\"bind\"],"
-				   "\"uidMappings\":[{\"containerID\":0,\"hostID\":5,\"size\":1}],"
-				   "\"gidMappings\":[{\"containerID\":0,\"hostID\":6,\"size\":2}]}]}";
+	static const char text[] =
+		"{\"ociVersion\":\"1.0.0\",\"mounts\":[{\"destination\":\"/a\",\"options\":[\"bind\"],"
+		"\"uidMappings\":[{\"containerID\":0,\"hostID\":5,\"size\":1}],"
+		"\"gidMappings\":[{\"containerID\":0,\"hostID\":6,\"size\":2}]}]}";
 	autospec struct spec s = {0};
 	struct error err = {0};
 

@@ -77,7 +77,8 @@ static const struct {
 	{"4294967296", "the user '4294967296' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
 	{"-1", "the user '-1' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
 	{"+1", "the user '+1' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
-	{"18446744073709551616", "the user '18446744073709551616' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
+	{"18446744073709551616", "the user '18446744073709551616' is not a number between 0 and 4294967294", 0, 0, NULL,
+	 NULL, NULL},
 	{"00000000000", "the user '00000000000' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
 	{"app:4294967296", "the group '4294967296' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
 	{"app:-5", "the group '-5' is not a number between 0 and 4294967294", 0, 0, NULL, NULL, NULL},
@@ -117,7 +118,8 @@ TEST(who)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct image_user u = {0};
 		struct error err = {0};
-		int rc = image_user_resolve(&a, rows[i].spec, passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, NULL, &u, &err);
+		int rc = image_user_resolve(&a, rows[i].spec, passwd, sizeof(passwd) - 1, group, sizeof(group) - 1,
+					    NULL, &u, &err);
 
 		ROW(rows[i].spec);
 		if (rows[i].error) {
@@ -165,7 +167,8 @@ TEST(added_groups)
 	struct image_user u = {0};
 	struct error err = {0};
 
-	REQUIRE(image_user_resolve(&a, "1000:1000", passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, some, &u, &err) == 0);
+	REQUIRE(image_user_resolve(&a, "1000:1000", passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, some, &u,
+				   &err) == 0);
 	autofree char *list = group_list(&u);
 	CHECK_STR(list, "1000 44 7");
 	CHECK(image_user_resolve(&a, "0", passwd, sizeof(passwd) - 1, group, sizeof(group) - 1, unknown, &u, &err) < 0);

@@ -60,14 +60,69 @@ static bool allows(const struct spec_seccomp *f, const char *call, uint64_t valu
 TEST(closed_without_capabilities)
 {
 	static const char *const closed[] = {
-		"io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "userfaultfd", "bpf",
-		"perf_event_open", "fsopen", "fsmount", "fsconfig", "fspick", "open_tree", "move_mount", "mount_setattr", "mount",
-		"umount", "umount2", "pivot_root", "unshare", "setns", "swapon", "swapoff", "kexec_load", "kexec_file_load",
-		"init_module", "finit_module", "delete_module", "reboot", "acct", "settimeofday", "clock_settime", "stime", "iopl",
-		"ioperm", "open_by_handle_at", "fanotify_init", "kcmp", "pidfd_getfd", "process_madvise", "syslog", "quotactl",
-		"nfsservctl", "lookup_dcookie", "vm86", "vm86old", "uselib", "ustat", "sysfs", "_sysctl", "create_module",
-		"get_kernel_syms", "query_module", "mbind", "set_mempolicy", "move_pages", "migrate_pages", "chroot", "vhangup",
-		"sethostname", "setdomainname", "no_such_call",
+		"io_uring_setup",
+		"io_uring_enter",
+		"io_uring_register",
+		"keyctl",
+		"add_key",
+		"request_key",
+		"userfaultfd",
+		"bpf",
+		"perf_event_open",
+		"fsopen",
+		"fsmount",
+		"fsconfig",
+		"fspick",
+		"open_tree",
+		"move_mount",
+		"mount_setattr",
+		"mount",
+		"umount",
+		"umount2",
+		"pivot_root",
+		"unshare",
+		"setns",
+		"swapon",
+		"swapoff",
+		"kexec_load",
+		"kexec_file_load",
+		"init_module",
+		"finit_module",
+		"delete_module",
+		"reboot",
+		"acct",
+		"settimeofday",
+		"clock_settime",
+		"stime",
+		"iopl",
+		"ioperm",
+		"open_by_handle_at",
+		"fanotify_init",
+		"kcmp",
+		"pidfd_getfd",
+		"process_madvise",
+		"syslog",
+		"quotactl",
+		"nfsservctl",
+		"lookup_dcookie",
+		"vm86",
+		"vm86old",
+		"uselib",
+		"ustat",
+		"sysfs",
+		"_sysctl",
+		"create_module",
+		"get_kernel_syms",
+		"query_module",
+		"mbind",
+		"set_mempolicy",
+		"move_pages",
+		"migrate_pages",
+		"chroot",
+		"vhangup",
+		"sethostname",
+		"setdomainname",
+		"no_such_call",
 	};
 	autospec struct spec s = {0};
 
@@ -85,10 +140,43 @@ TEST(closed_without_capabilities)
 TEST(open_for_all)
 {
 	static const char *const open[] = {
-		"read", "write", "openat", "openat2", "execve", "mmap", "futex", "futex_waitv", "epoll_pwait2", "clone", "fork", "vfork",
-		"exit_group", "rt_sigreturn", "connect", "accept4", "statx", "rseq", "getrandom", "seccomp", "landlock_create_ruleset",
-		"prctl", "setgroups", "setresuid32", "io_submit", "ptrace", "arch_prctl", "restart_syscall", "sigreturn", "ipc",
-		"faccessat2", "close_range", "memfd_create", "pidfd_open", "clock_gettime64", "copy_file_range", "mknod",
+		"read",
+		"write",
+		"openat",
+		"openat2",
+		"execve",
+		"mmap",
+		"futex",
+		"futex_waitv",
+		"epoll_pwait2",
+		"clone",
+		"fork",
+		"vfork",
+		"exit_group",
+		"rt_sigreturn",
+		"connect",
+		"accept4",
+		"statx",
+		"rseq",
+		"getrandom",
+		"seccomp",
+		"landlock_create_ruleset",
+		"prctl",
+		"setgroups",
+		"setresuid32",
+		"io_submit",
+		"ptrace",
+		"arch_prctl",
+		"restart_syscall",
+		"sigreturn",
+		"ipc",
+		"faccessat2",
+		"close_range",
+		"memfd_create",
+		"pidfd_open",
+		"clock_gettime64",
+		"copy_file_range",
+		"mknod",
 	};
 	autospec struct spec s = {0};
 
@@ -108,10 +196,14 @@ TEST(all_names_are_calls)
 {
 	/* Newer than the libseccomp of Debian 12 (2.5.4). */
 	static const char *const newer[] = {
-		"cachestat",   "fchmodat2",    "file_getattr",  "file_setattr", "futex_requeue", "futex_wait", "futex_wake",
-		"getxattrat",  "listmount",    "listxattrat",   "lsm_get_self_attr", "lsm_list_modules", "lsm_set_self_attr",
-		"map_shadow_stack", "mseal",   "open_tree_attr", "removexattrat", "riscv_hwprobe", "setxattrat", "statmount",
-		"uprobe",      "uretprobe",
+		"cachestat",         "fchmodat2",         "file_getattr",
+		"file_setattr",      "futex_requeue",     "futex_wait",
+		"futex_wake",        "getxattrat",        "listmount",
+		"listxattrat",       "lsm_get_self_attr", "lsm_list_modules",
+		"lsm_set_self_attr", "map_shadow_stack",  "mseal",
+		"open_tree_attr",    "removexattrat",     "riscv_hwprobe",
+		"setxattrat",        "statmount",         "uprobe",
+		"uretprobe",
 	};
 	autospec struct spec s = {0};
 	const struct spec_seccomp *f = &s.linux_.seccomp;
@@ -150,7 +242,8 @@ TEST(no_name_twice)
 /* Families 38 (AF_ALG) and 40 (AF_VSOCK), with rubbish in the upper half too: the kernel takes an int (V35). */
 TEST(socket_families)
 {
-	static const uint64_t closed[] = {38, 40, 44, 0x100000026, 0x100000028, 0x8000000000000026, UINT64_MAX, 0xffffffff};
+	static const uint64_t closed[] = {38,         40,        44, 0x100000026, 0x100000028, 0x8000000000000026,
+					  UINT64_MAX, 0xffffffff};
 	autospec struct spec s = {0};
 	const struct spec_seccomp *f = &s.linux_.seccomp;
 
@@ -172,7 +265,8 @@ TEST(socket_families)
 
 TEST(new_namespaces_need_sys_admin)
 {
-	static const uint32_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000};
+	static const uint32_t flags[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000,
+					 0x10000000, 0x20000000, 0x40000000};
 	autospec struct spec s = {0};
 	const struct spec_seccomp *f = &s.linux_.seccomp;
 
@@ -199,10 +293,18 @@ TEST(capabilities_open_calls)
 		int cap;
 		const char *call;
 	} rows[] = {
-		{CAP_BPF, "bpf"},           {CAP_PERFMON, "perf_event_open"}, {CAP_SYS_CHROOT, "chroot"},
-		{CAP_SYS_BOOT, "reboot"},   {CAP_SYS_MODULE, "init_module"},  {CAP_SYS_PACCT, "acct"},
-		{CAP_SYS_PTRACE, "kcmp"},   {CAP_SYS_RAWIO, "iopl"},          {CAP_SYS_TIME, "clock_settime64"},
-		{CAP_SYSLOG, "syslog"},     {CAP_SYS_NICE, "mbind"},          {CAP_DAC_READ_SEARCH, "open_by_handle_at"},
+		{CAP_BPF, "bpf"},
+		{CAP_PERFMON, "perf_event_open"},
+		{CAP_SYS_CHROOT, "chroot"},
+		{CAP_SYS_BOOT, "reboot"},
+		{CAP_SYS_MODULE, "init_module"},
+		{CAP_SYS_PACCT, "acct"},
+		{CAP_SYS_PTRACE, "kcmp"},
+		{CAP_SYS_RAWIO, "iopl"},
+		{CAP_SYS_TIME, "clock_settime64"},
+		{CAP_SYSLOG, "syslog"},
+		{CAP_SYS_NICE, "mbind"},
+		{CAP_DAC_READ_SEARCH, "open_by_handle_at"},
 		{CAP_SYS_TTY_CONFIG, "vhangup"},
 	};
 
@@ -268,8 +370,8 @@ static const char profile[] =
 	"{'names':['modify_ldt'],'action':'SCMP_ACT_ALLOW','includes':{'arches':['amd64','x86']}},"
 	"{'name':'single','action':'SCMP_ACT_ERRNO','errnoRet':38}]}";
 
-static int parse(const char *text, const char *arch, uint64_t caps, uint32_t kernel, struct arena *a, struct spec_seccomp *f,
-		 struct error *err)
+static int parse(const char *text, const char *arch, uint64_t caps, uint32_t kernel, struct arena *a,
+		 struct spec_seccomp *f, struct error *err)
 {
 	autofree char *json = mem_strdup(text);
 
@@ -288,7 +390,8 @@ TEST(conditions)
 	CHECK(f.set);
 	CHECK_INT(f.architectures.count, 3);
 	CHECK_STR(f.architectures.items[2], "SCMP_ARCH_X32");
-	CHECK(allows(&f, "read", 0) && allows(&f, "clone", 0) && allows(&f, "ptrace", 0) && allows(&f, "modify_ldt", 0));
+	CHECK(allows(&f, "read", 0) && allows(&f, "clone", 0) && allows(&f, "ptrace", 0) &&
+	      allows(&f, "modify_ldt", 0));
 	CHECK(!allows(&f, "bpf", 0) && !allows(&f, "old", 0));
 	CHECK_INT(f.rules[f.rule_count - 1].errno_ret.v, 38);
 	CHECK_STR(f.rules[f.rule_count - 1].names.items[0], "single");

@@ -8,7 +8,8 @@
 
 #define H64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define SHA256 "sha256:" H64
-#define T128 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define T128                                                                                                           \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static const struct {
 	const char *text;
@@ -35,7 +36,8 @@ static const struct {
 	{"a:_x", "docker.io", "library/a", "_x", NULL, "docker.io/library/a:_x", "a:_x"},
 	{"a:" T128, "docker.io", "library/a", T128, NULL, "docker.io/library/a:" T128, "a:" T128},
 	/* A path that looks like a registry keeps its full form. */
-	{"docker.io/localhost/x", "docker.io", "localhost/x", NULL, NULL, "docker.io/localhost/x", "docker.io/localhost/x"},
+	{"docker.io/localhost/x", "docker.io", "localhost/x", NULL, NULL, "docker.io/localhost/x",
+	 "docker.io/localhost/x"},
 	{"docker.io/a.b/x", "docker.io", "a.b/x", NULL, NULL, "docker.io/a.b/x", "docker.io/a.b/x"},
 };
 

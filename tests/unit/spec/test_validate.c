@@ -12,7 +12,9 @@
 
 #define ROOT "'ociVersion':'1.0.0','root':{'path':'r'}"
 #define LINUX(...) "{" ROOT ",'linux':{" __VA_ARGS__ "}}"
-#define MAPS(size) "'uidMappings':[{'containerID':0,'hostID':1000,'size':" size "}],'gidMappings':[{'containerID':0,'hostID':1000,'size':" size "}]"
+#define MAPS(size)                                                                                                     \
+	"'uidMappings':[{'containerID':0,'hostID':1000,'size':" size                                                   \
+	"}],'gidMappings':[{'containerID':0,'hostID':1000,'size':" size "}]"
 #define USERNS "'namespaces':[{'type':'user'}]"
 #define PROCESS(user) "'process':{'args':['a'],'cwd':'/','user':" user "}"
 #define MOUNT(...) "{" ROOT ",'mounts':[{'destination':'/a'," __VA_ARGS__ "}]}"
