@@ -96,7 +96,8 @@ struct policy {
 int policy_build(struct policy *y, const struct plan *p, enum seccomp_arch first, struct error *err);
 void policy_done(struct policy *y);
 
-/* Order in which libseccomp tries conjunctions of one call; <0: @a first. @wide: 64-bit arguments. */
+/* Order in which libseccomp tries conjunctions of one call; <0: @a first, >0: @b first, 0: as in the document. Not a total
+ * order: it follows the levels of libseccomp's tree. @wide: 64-bit arguments. */
 int match_order(const struct match *a, const struct match *b, bool wide);
 
 /* The code for @y, entered with nothing in the accumulator. */

@@ -86,28 +86,56 @@ static int op_class(enum spec_seccomp_op op)
 	}
 }
 
-static uint64_t arg_datum(const struct spec_seccomp_arg *a, bool wide)
-{
-	uint64_t v = a->op == SPEC_SECCOMP_MASKED_EQ ? a->value_two & a->value : a->value;
+/* One comparison of 32 bits, as libseccomp keeps it in its tree. */
+struct node {
+	int class;
+	bool masked;
+	enum spec_seccomp_op op; /* of the low half; the high half of an order is always compared the same way */
+	uint32_t mask, datum;
+};
 
-	return wide ? v : (uint32_t)v;
+static struct node node_of(const struct spec_seccomp_arg *a, bool high)
+{
+	bool masked = a->op == SPEC_SECCOMP_MASKED_EQ;
+	uint64_t mask = masked ? a->value : UINT64_MAX;
+	uint64_t datum = masked ? a->value_two & mask : a->value;
+	struct node n = {.class = op_class(a->op), .masked = masked, .op = high ? SPEC_SECCOMP_EQ : a->op};
+
+	n.mask = (uint32_t)(high ? mask >> 32 : mask);
+	n.datum = (uint32_t)(high ? datum >> 32 : datum);
+	/* "Is" and "is not" ask the same question. */
+	if (n.class == 3)
+		n.op = SPEC_SECCOMP_EQ;
+	return n;
+}
+
+enum node_order { NODE_FIRST, NODE_AFTER, NODE_SAME, NODE_TIE };
+
+static enum node_order node_order(const struct node *x, const struct node *y)
+{
+	if (x->class != y->class)
+		return x->class > y->class ? NODE_FIRST : NODE_AFTER;
+	/* The narrower condition first: the larger bound of "at least", the smaller of "at most". */
+	if (x->datum != y->datum)
+		return (x->datum > y->datum) == (x->class != 2) ? NODE_FIRST : NODE_AFTER;
+	return x->masked == y->masked && x->mask == y->mask && x->op == y->op ? NODE_SAME : NODE_TIE;
 }
 
 int match_order(const struct match *a, const struct match *b, bool wide)
 {
 	for (uint32_t i = 0; i < a->count && i < b->count; i++) {
-		const struct spec_seccomp_arg *x = &a->args[i];
-		const struct spec_seccomp_arg *y = &b->args[i];
-		uint64_t dx = arg_datum(x, wide);
-		uint64_t dy = arg_datum(y, wide);
+		if (a->args[i].index != b->args[i].index)
+			return a->args[i].index > b->args[i].index ? -1 : 1;
+		for (int high = wide ? 1 : 0; high >= 0; high--) {
+			struct node x = node_of(&a->args[i], high == 1);
+			struct node y = node_of(&b->args[i], high == 1);
+			enum node_order order = node_order(&x, &y);
 
-		if (x->index != y->index)
-			return x->index > y->index ? -1 : 1;
-		if (op_class(x->op) != op_class(y->op))
-			return op_class(x->op) > op_class(y->op) ? -1 : 1;
-		/* The narrower condition first: the larger bound of "at least", the smaller of "at most". */
-		if (dx != dy)
-			return (dx > dy) == (op_class(x->op) != 2) ? -1 : 1;
+			if (order == NODE_TIE)
+				return 0;
+			if (order != NODE_SAME)
+				return order == NODE_FIRST ? -1 : 1;
+		}
 	}
 	/* The one with fewer conditions covers the other. */
 	return (a->count > b->count) - (a->count < b->count);
@@ -228,27 +256,25 @@ static struct outcome act(uint32_t action)
 	return (struct outcome){.value = action};
 }
 
-/* Sort the conditional rules of a call into @k; refuse two actions for the same conditions. */
+/* Sort the conditional rules of a call into @k, each in front of the first that must come after it; refuse two actions
+ * for the same conditions. */
 static int block_matches(const struct build *b, const struct slot *s, struct block *k, struct error *err)
 {
 	for (uint32_t l = s->first_link; l != LINK_NONE; l = b->links[l].next) {
 		const struct match *m = &b->plan->matches[b->links[l].match];
-		size_t at = k->match_count;
+		size_t same = 0;
+		size_t at = 0;
 
-		while (at > 0 && match_order(k->matches[at - 1], m, b->info->wide) > 0)
-			at--;
-		for (size_t i = at; i > 0 && match_order(k->matches[i - 1], m, b->info->wide) == 0; i--) {
-			if (!same_conditions(k->matches[i - 1], m))
-				continue;
-			if (k->matches[i - 1]->action != m->action)
-				return error_set(err, ERROR_INVALID, EEXIST,
-						 "seccomp: '%s' has two actions for the same arguments",
-						 syscall_name(s->row));
-			m = NULL;
-			break;
-		}
-		if (!m)
+		while (same < k->match_count && !same_conditions(k->matches[same], m))
+			same++;
+		if (same < k->match_count && k->matches[same]->action != m->action)
+			return error_set(err, ERROR_INVALID, EEXIST,
+					 "seccomp: '%s' has two actions for the same arguments",
+					 syscall_name(s->row));
+		if (same < k->match_count)
 			continue;
+		while (at < k->match_count && match_order(k->matches[at], m, b->info->wide) <= 0)
+			at++;
 		(void)VEC_PUSH(k->matches, k->match_count);
 		memmove(&k->matches[at + 1], &k->matches[at], (k->match_count - 1 - at) * sizeof(*k->matches));
 		k->matches[at] = m;

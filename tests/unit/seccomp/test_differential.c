@@ -426,6 +426,24 @@ static void compare(const struct doc *d, const struct traits *t, struct tally *n
 			compare_arch(d, t, &p, &ref, (enum seccomp_arch)a, n);
 }
 
+/* Rules of one call whose conditions overlap and whose actions differ: which comes first is libseccomp's order. */
+static struct doc rnd_overlapping(void)
+{
+	static const enum spec_seccomp_action actions[] = {SPEC_SECCOMP_ALLOW, SPEC_SECCOMP_LOG, SPEC_SECCOMP_TRACE};
+	struct doc d = doc_new(SPEC_SECCOMP_ERRNO);
+	uint32_t rules = 2 + rnd(2);
+
+	for (uint32_t i = 0; i < rules; i++) {
+		struct spec_seccomp_rule *r = doc_rule(&d, actions[rnd(ARRAY_SIZE(actions))], "mmap", NULL);
+		uint32_t first = rnd(2);
+
+		doc_arg(&d, r, first, (enum spec_seccomp_op)rnd(SPEC_SECCOMP_OP_COUNT), 1 + rnd(6), 1 + rnd(6));
+		if (first == 0 && rnd(2))
+			doc_arg(&d, r, 1, (enum spec_seccomp_op)rnd(SPEC_SECCOMP_OP_COUNT), 1 + rnd(6), 1 + rnd(6));
+	}
+	return d;
+}
+
 static uint64_t env_number(const char *name, uint64_t fallback)
 {
 	uint64_t v;
@@ -468,6 +486,30 @@ TEST(random_documents)
 	/* The excuses must stay rare, or the comparison would say nothing. */
 	CHECK(n.excused * 50 < n.questions);
 	CHECK(n.wrong * 500 < n.questions);
+}
+
+TEST(overlapping_rules)
+{
+	struct tally n = {0};
+	struct traits t = {.mixed = true};
+	uint64_t documents = env_number("BOTHY_TEST_DOCUMENTS", DOCUMENTS_SHORT);
+	uint64_t seed = env_number("BOTHY_TEST_SEED", 1);
+
+	if (arch_native() != SECCOMP_ARCH_X86_64)
+		SKIP("documents are made for x86_64");
+	for (uint64_t i = 0; i < documents; i++) {
+		struct doc d;
+
+		rng_state = seed + i;
+		d = rnd_overlapping();
+		compare(&d, &t, &n);
+		doc_done(&d);
+	}
+	printf("%u documents (refused by both %u, by libseccomp %u, by us %u), %" PRIu64 " differ, libseccomp wrong %" PRIu64
+	       ", other order %" PRIu64 "\n",
+	       n.documents, n.refused_by_both, n.refused_by_them, n.refused_by_us, n.differ, n.wrong, n.mixed_differ);
+	CHECK_INT(n.differ, 0);
+	CHECK_INT(n.refused_by_us, 0);
 }
 
 /* A document of the size and shape of the engines' default profiles: everything but a list, some calls with conditions,
