@@ -222,7 +222,7 @@ int foreground_wait(struct foreground *f, const struct pidref *child, int termin
 		    struct error *err)
 {
 	autopty_raw struct pty_raw raw = PTY_RAW_NONE;
-	struct relay relay = {.master = terminal, .in = STDIN_FILENO, .out = STDOUT_FILENO, .reading = true};
+	struct relay relay = {.master = terminal, .in = STDIN_FILENO, .out = STDOUT_FILENO, .reading = !f->no_stdin};
 	struct error ignored;
 	int status = 0;
 	int r;
@@ -237,7 +237,7 @@ int foreground_wait(struct foreground *f, const struct pidref *child, int termin
 			relay.key_count = (size_t)n;
 		}
 		follow_size(terminal);
-		if (isatty(STDIN_FILENO))
+		if (isatty(STDIN_FILENO) && !f->no_stdin)
 			(void)pty_raw_enter(STDIN_FILENO, &raw, &ignored);
 	}
 	loop(f, child, terminal >= 0 ? &relay : NULL);

@@ -17,6 +17,7 @@ struct foreground {
 	int signal_fd;      /* owned; every signal that can be passed on */
 	sigset_t old_mask;  /* what to put back */
 	bool active;
+	bool no_stdin;      /* our standard input is not relayed to a terminal */
 };
 #define FOREGROUND_NONE ((struct foreground){.signal_fd = FD_NONE})
 #define autoforeground __attribute__((cleanup(foreground_leave)))

@@ -149,6 +149,7 @@ int runtime_run(struct runtime *rt, const struct spec *spec, const struct runtim
 	struct launch l;
 	int r = check(spec, opt, detach, err);
 
+	fg.no_stdin = opt->no_stdin;
 	if (r == 0 && !detach)
 		r = foreground_enter(&fg, err);
 	if (r == 0)

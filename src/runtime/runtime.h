@@ -74,6 +74,7 @@ struct runtime_create_options {
 	bool idmap_root;            /* idmap the root (or overlay layers) with the container's mappings */
 	bool keep_on_exit;          /* run: do not delete afterwards */
 	const char *detach_keys;    /* run with a terminal: NULL none */
+	bool no_stdin;              /* run with a terminal: our standard input is not passed on */
 	struct runtime_trace *trace; /* NULL: steps are not timed */
 };
 

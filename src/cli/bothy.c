@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bothy: global options, and how errors reach a person: one line that says what was tried and why it failed, and one with
+ * what to type next. Exit codes are Docker's: 125 bothy's own failure, 126 the program cannot be invoked, 127 not found.
+ */
+#include "cli/bothy.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* clang-format off */
+static const struct option options[] = {
+	{"root", 0, OPTION_STRING, offsetof(struct bothy_global, engine.root), "DIR", "where images and containers are kept (default /var/lib/bothy, or ~/.local/share/bothy)", 0},
+	{"state", 0, OPTION_STRING, offsetof(struct bothy_global, engine.state), "DIR", "live state (default /run/bothy, or $XDG_RUNTIME_DIR/bothy)", 0},
+	{"debug", 'D', OPTION_BOOL, offsetof(struct bothy_global, debug), NULL, "log what is done", 0},
+	{"version", 'v', OPTION_BOOL, offsetof(struct bothy_global, version), NULL, "print the version", 0},
+	OPTION_END,
+};
+/* clang-format on */
+
+static const struct program program = {
+	.name = "bothy",
+	.summary = "Runs containers: no daemon, root or not.",
+	.options = options,
+	.commands = bothy_commands,
+	.examples = "  bothy run                                   a shell in the image that comes with bothy\n"
+		    "  skopeo copy docker://debian:12 docker-archive:d.tar:debian:12 && bothy load -i d.tar\n"
+		    "  bothy run -it --rm -m 64m debian:12 bash    a shell in a loaded image, with 64 MiB of memory\n"
+		    "  bothy run --explain debian:12 true          what starting a container takes, step by step",
+};
+
+int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *err)
+{
+	return engine_new(&g->engine, ret, err);
+}
+
+static int setup(void *global, struct error *err)
+{
+	const struct bothy_global *g = global;
+
+	(void)err;
+	if (g->version) {
+		printf("bothy version %s\n", BOTHY_VERSION);
+		return 1;
+	}
+	log_setup(STDERR_FILENO, LOG_FORMAT_TEXT, g->debug ? LOG_DEBUG : LOG_WARN);
+	return 0;
+}
+
+static int exit_code(const struct error *err)
+{
+	switch (err->kind) {
+	case ERROR_NO_PROGRAM:
+		return 127;
+	case ERROR_NOT_EXECUTABLE:
+		return 126;
+	default:
+		return 125;
+	}
+}
+
+int cli_bothy_main(int argc, char **argv)
+{
+	struct bothy_global g = {};
+	struct error err = {};
+	int r = command_run(&program, argc - 1, argv + 1, &g, setup, &err);
+
+	if (r >= 0)
+		return r;
+	(void)fprintf(stderr, "Error: %s\n", err.msg);
+	if (err.hint[0])
+		(void)fprintf(stderr, "Hint: %s\n", err.hint);
+	return exit_code(&err);
+}

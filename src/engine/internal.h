@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+
+/* What the files of engine/ share: the engine itself and one container in the making. */
+
+#include "engine/engine.h"
+
+struct engine {
+	struct engine_options options;
+	char *state;             /* owned; absolute path of the live state */
+	struct store *store;     /* owned; NULL until needed */
+	struct runtime *runtime; /* owned; NULL until needed */
+	int ids_fd;              /* owned; folder of taken id ranges; FD_NONE until needed */
+	bool root;               /* we may do what root may (CAP_SYS_ADMIN in the first user namespace) */
+};
+
+int engine_runtime(struct engine *e, struct runtime **ret, struct error *err);
+
+#define ENGINE_ID_LEN 64
+
+/* One container in the making. */
+struct making {
+	struct engine *engine;                  /* borrowed */
+	const struct engine_run_options *opt;   /* borrowed */
+	struct spec spec;                       /* what becomes config.json */
+	char id[ENGINE_ID_LEN + 1];
+	bool own_userns, own_netns, own_cgroupns, own_ipcns;
+	bool idmap;                             /* mounts are idmapped with the container's maps */
+	int range_slot;                         /* taken id range, or -1 */
+	struct store_container folder;
+	bool folder_made;
+	struct store_image image;
+	bool have_image;
+	const char *bundle;                     /* absolute path of the folder; in the spec's arena */
+	struct runtime_overlay overlay;
+	const char **lowers;                    /* in the spec's arena */
+	int *layer_fds;                         /* lowest last; for looking into the image before it is mounted */
+	size_t layer_count;
+	int hosts_fd;                           /* reserved */
+};
+
+/* ids.c: the user namespace and its maps. */
+int engine_ids_choose(struct making *m, struct error *err);
+void engine_ids_release(struct making *m);
+/* Parse "container:host:size" (Podman's and Docker's form; size defaults to 1). Pure. */
+int engine_ids_parse_map(const char *text, const char *option, struct spec_id_map *ret, struct error *err);
+
+/* process.c: command, environment, user, working directory. */
+int engine_process(struct making *m, struct error *err);
+
+/* mounts.c: -v, --mount, --tmpfs, the engine's own files. */
+int engine_mounts(struct making *m, struct error *err);
+/* One -v argument into a mount. Pure. @idmap: sources get the container's id map. */
+int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, bool *ret_create, struct error *err);
+int engine_mount_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, struct error *err);
+int engine_tmpfs_parse(struct arena *a, const char *text, struct spec_mount *ret, struct error *err);
+
+/* limits.c: resources, rlimits. Pure but for looking up device numbers. */
+int engine_limits(struct making *m, struct error *err);
+/* "1.5" CPUs → quota in microseconds for a period of 100000. Pure. */
+int engine_cpus_to_quota(const char *text, int64_t *ret_quota_us, struct error *err);
+
+/* security.c: capabilities, seccomp, labels, masks, devices, sysctls. */
+int engine_security(struct making *m, struct error *err);
+
+/* namespaces.c */
+int engine_namespaces(struct making *m, struct error *err);
+
+/* Append a mount to the spec (fields of @mount are borrowed from the spec's arena). */
+void engine_add_mount(struct spec *s, const struct spec_mount *mount);
+
+#endif

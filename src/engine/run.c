@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bothy run: from the words of the command line to a finished container.
+ *
+ *	id -> folder in the store (with the image held) -> id range -> namespaces, process, limits, security, mounts as a
+ *	spec -> runtime_run in this process -> folder and range given back
+ *
+ * What is made outside the runtime is undone here on every way out; a crash leaves a folder and a range file that later
+ * commands recognise as stale.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+#include "safepath/safepath.h"
+
+static int new_id(char out[static ENGINE_ID_LEN + 1], struct error *err)
+{
+	unsigned char bytes[ENGINE_ID_LEN / 2];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return error_sys(err, errno, "random bytes for the container's id");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return 0;
+}
+
+static bool has_image(const struct making *m)
+{
+	return m->opt->image && !m->opt->rootfs;
+}
+
+/* The folder, and with it the image: nobody can remove it from under us. */
+static int make_folder(struct making *m, struct error *err)
+{
+	struct store *store;
+	unsigned flags = m->opt->rootfs ? 0 : STORE_CONTAINER_WRITABLE;
+	int r = engine_store(m->engine, &store, err);
+
+	if (r == 0)
+		r = store_container_create(store, m->id, has_image(m) ? m->opt->image : NULL, flags, &m->image, &m->folder, err);
+	if (r < 0)
+		return r;
+	m->folder_made = true;
+	m->have_image = has_image(m);
+	m->bundle = arena_printf(&m->spec.arena, "%s/containers/%s", store_root(store), m->id);
+	return 0;
+}
+
+static int add_layer(struct making *m, const char *path, struct error *err)
+{
+	int fd = safepath_host_open_dir(path, err);
+
+	if (fd < 0)
+		return fd;
+	m->layer_fds = mem_realloc(m->layer_fds, m->layer_count + 1, sizeof(int));
+	m->layer_fds[m->layer_count++] = fd;
+	return 0;
+}
+
+/* What the root is made of: image layers, the embedded image, or a folder. */
+static int choose_root(struct making *m, struct error *err)
+{
+	const size_t n = m->have_image ? m->image.layer_count : 1;
+	struct store *store;
+	autofree char *embedded = NULL;
+	autofree char *real = NULL;
+	int r = engine_store(m->engine, &store, err);
+
+	if (r < 0)
+		return r;
+	if (m->opt->rootfs) {
+		r = safepath_host_realpath(m->opt->rootfs, &real, err);
+		if (r < 0)
+			return error_wrap(err, "--rootfs");
+		m->spec.root_path = arena_strdup(&m->spec.arena, real);
+		return add_layer(m, real, err);
+	}
+	m->lowers = arena_alloc(&m->spec.arena, n, sizeof(char *));
+	if (!m->have_image) {
+		embedded = engine_embedded_root();
+		if (!embedded)
+			return error_hint((error_set(err, ERROR_NOT_FOUND, ENOENT, "the embedded image is not installed"), err),
+					  "name an image (`bothy images` lists them) or a folder with --rootfs");
+		m->lowers[0] = arena_strdup(&m->spec.arena, embedded);
+		r = add_layer(m, embedded, err);
+	}
+	/* The store lists the lowest first, overlayfs wants the uppermost first. */
+	for (size_t i = 0; m->have_image && i < n && r == 0; i++) {
+		const char *path = arena_printf(&m->spec.arena, "%s/%s", store_root(store), m->image.layers[i].path);
+
+		m->lowers[n - 1 - i] = path;
+		r = add_layer(m, path, err);
+	}
+	m->overlay = (struct runtime_overlay){
+		.lowers = m->lowers,
+		.lower_count = n,
+		.upper = arena_printf(&m->spec.arena, "%s/upper", m->bundle),
+		.work = arena_printf(&m->spec.arena, "%s/work", m->bundle),
+	};
+	m->spec.root_path = arena_printf(&m->spec.arena, "%s/rootfs", m->bundle);
+	return r;
+}
+
+static int annotate(struct making *m, struct error *err)
+{
+	const struct engine_run_options *o = m->opt;
+	struct spec *s = &m->spec;
+
+	for (size_t i = 0; i < o->annotations.count + o->labels.count; i++) {
+		const bool label = i >= o->annotations.count;
+		const char *text = label ? o->labels.items[i - o->annotations.count] : o->annotations.items[i];
+		const char *eq = strchr(text, '=');
+		autofree char *key = mem_strndup(text, eq ? (size_t)(eq - text) : strlen(text));
+		autofree char *full = mem_printf("%s%s", label ? "io.bothy.label." : "", key);
+
+		if (!key[0])
+			return error_set(err, ERROR_INVALID, EINVAL, "%s: expected KEY=VALUE, got \"%s\"", label ? "--label" : "--annotation", text);
+		spec_map_set(&s->arena, &s->annotations, full, eq ? eq + 1 : "");
+	}
+	if (o->name)
+		spec_map_set(&s->arena, &s->annotations, "io.bothy.name", o->name);
+	if (o->stop_signal || (m->have_image && m->image.config.stop_signal))
+		spec_map_set(&s->arena, &s->annotations, "org.opencontainers.image.stopSignal",
+			     o->stop_signal ? o->stop_signal : m->image.config.stop_signal);
+	return 0;
+}
+
+static int build_spec(struct making *m, struct error *err)
+{
+	int r;
+
+	m->spec.oci_version = "1.3.0";
+	r = engine_ids_choose(m, err);
+	if (r == 0)
+		r = engine_namespaces(m, err);
+	if (r == 0)
+		r = engine_process(m, err);
+	if (r == 0)
+		r = engine_limits(m, err);
+	if (r == 0)
+		r = engine_security(m, err);
+	if (r == 0)
+		r = engine_mounts(m, err);
+	if (r == 0)
+		r = annotate(m, err);
+	return r;
+}
+
+static int explain(struct making *m, struct runtime *rt, const struct runtime_create_options *opt, const struct runtime_trace *trace,
+		   int fd, struct error *err)
+{
+	autobuf struct buf out = BUF_INIT(4u << 20);
+	int r = runtime_explain(rt, &m->spec, opt, trace, &out, err);
+
+	if (r == 0 && fd_write_all(fd, buf_str(&out), out.len) < 0)
+		r = error_sys(err, EIO, "--explain");
+	return r;
+}
+
+static int go(struct making *m, int *ret_exit, struct error *err)
+{
+	const bool timed = str_eq(m->opt->explain, "time");
+	struct runtime_create_options opt = {
+		.id = m->id,
+		.bundle = m->bundle,
+		.overlay = m->opt->rootfs ? NULL : &m->overlay,
+		.idmap_root = m->idmap,
+		.detach_keys = m->opt->tty ? (m->opt->detach_keys ? m->opt->detach_keys : "ctrl-p,ctrl-q") : NULL,
+		.no_stdin = !m->opt->interactive,
+	};
+	struct runtime *rt;
+	int r = engine_runtime(m->engine, &rt, err);
+
+	if (r == 0 && timed)
+		r = runtime_trace_new(&opt.trace, err);
+	if (r == 0 && m->opt->explain && !timed) {
+		*ret_exit = 0;
+		return explain(m, rt, &opt, NULL, STDOUT_FILENO, err);
+	}
+	if (r == 0)
+		r = runtime_run(rt, &m->spec, &opt, false, ret_exit, err);
+	if (r == 0 && timed)
+		r = explain(m, rt, &opt, opt.trace, STDERR_FILENO, err);
+	runtime_trace_free(opt.trace);
+	return r;
+}
+
+/* --name: a file that names the id, made so that two containers can't have the same. */
+static int take_name(struct making *m, int *ret_dir, struct error *err)
+{
+	autofree char *path = NULL;
+	autofd int dir = FD_NONE;
+	autofd int fd = FD_NONE;
+	int r;
+
+	if (!m->opt->name)
+		return 0;
+	r = spec_check_id(m->opt->name, err);
+	if (r < 0)
+		return error_wrap(err, "--name");
+	path = mem_printf("%s/names", m->engine->state);
+	dir = safepath_state_open(path, err);
+	if (dir < 0)
+		return dir;
+	fd = safepath_create_file(dir, m->opt->name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
+	if (fd == -EEXIST)
+		return error_hint((error_set(err, ERROR_CONFLICT, EEXIST, "--name: a container called '%s' exists already", m->opt->name), err),
+				  "choose another name");
+	if (fd < 0)
+		return fd;
+	(void)fd_write_all(fd, m->id, ENGINE_ID_LEN);
+	*ret_dir = take_fd(&dir);
+	return 0;
+}
+
+static void undo(struct making *m, int names_dir)
+{
+	struct error ignored;
+
+	if (names_dir >= 0) {
+		(void)safepath_unlink(names_dir, m->opt->name, true, &ignored);
+		fd_close(&names_dir);
+	}
+	engine_ids_release(m);
+	if (m->folder_made) {
+		store_container_done(&m->folder);
+		if (store_container_delete(m->engine->store, m->id, &ignored) < 0)
+			log_warn("%s", ignored.msg);
+	}
+	for (size_t i = 0; i < m->layer_count; i++)
+		fd_close(&m->layer_fds[i]);
+	free(m->layer_fds);
+	if (m->have_image)
+		store_image_done(&m->image);
+	spec_done(&m->spec);
+}
+
+static int check_options(const struct engine_run_options *o, struct error *err)
+{
+	if (o->image && o->rootfs)
+		return error_set(err, ERROR_INVALID, EINVAL, "--rootfs: an image and a root folder cannot be given together");
+	if (o->tty && o->interactive && !isatty(STDIN_FILENO))
+		return error_hint((error_set(err, ERROR_INVALID, ENOTTY, "the input device is not a TTY"), err),
+				  "leave out -t when standard input is no terminal");
+	if (o->explain && o->explain[0] && !str_eq(o->explain, "time") && !str_eq(o->explain, "plan"))
+		return error_set(err, ERROR_INVALID, EINVAL, "--explain: expected plan or time, got \"%s\"", o->explain);
+	return 0;
+}
+
+/* Without -i the program's input is empty. */
+static int close_input(const struct engine_run_options *o, struct error *err)
+{
+	autofd int null = FD_NONE;
+
+	if (o->interactive || o->tty)
+		return 0;
+	null = safepath_host_open("/dev/null", O_RDONLY, 0, err);
+	if (null < 0)
+		return null;
+	return dup2(null, STDIN_FILENO) < 0 ? error_sys(err, errno, "standard input") : 0;
+}
+
+int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_exit, struct error *err)
+{
+	struct making m = {.engine = e, .opt = o, .range_slot = -1};
+	int names_dir = FD_NONE;
+	int r = check_options(o, err);
+
+	if (r < 0)
+		return r;
+	spec_init(&m.spec);
+	r = new_id(m.id, err);
+	if (r == 0)
+		r = close_input(o, err);
+	if (r == 0)
+		r = take_name(&m, &names_dir, err);
+	if (r == 0)
+		r = make_folder(&m, err);
+	if (r == 0)
+		r = choose_root(&m, err);
+	if (r == 0)
+		r = build_spec(&m, err);
+	if (r == 0)
+		r = go(&m, ret_exit, err);
+	undo(&m, names_dir);
+	return r;
+}
