@@ -280,8 +280,11 @@ static int apply_device_filter(struct cgroup *cg, const struct spec_resources *r
  * is what every rootless runtime accepts. */
 static int apply_devices_v2(struct cgroup *cg, const struct spec_resources *res, struct error *err)
 {
-	int r = apply_device_filter(cg, res, err);
+	int r;
 
+	if (cg->devices_optional && res->device_count == 0)
+		return 0;
+	r = apply_device_filter(cg, res, err);
 	if (r < 0 && cg->devices_optional && (err->kind == ERROR_DENIED || err->kind == ERROR_UNSUPPORTED)) {
 		log_debug("no device filter: %s", err->msg);
 		return 0;
@@ -294,8 +297,11 @@ static int plan_devices_v1(struct cgroup *cg, const struct spec_resources *res, 
 			   struct error *err)
 {
 	size_t before = writes->count;
-	int r = cgroup_devices_plan_v1(res->devices, res->device_count, writes, err);
+	int r;
 
+	if (cg->devices_optional && res->device_count == 0)
+		return 0;
+	r = cgroup_devices_plan_v1(res->devices, res->device_count, writes, err);
 	if (r < 0 || writes->count == before || cgroup_find(cg, CGROUP_DEVICES))
 		return r;
 	if (cg->devices_optional) {
