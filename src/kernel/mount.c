@@ -444,18 +444,22 @@ int mount_pivot(int root_fd, struct error *err)
 
 #define MOUNTINFO_MAX (8u << 20) /* some 50k mounts; more would mean something is wrong */
 
-/* All of /proc/self/mountinfo in an anonymous mapping (no heap here). Returns its length or <0. */
-static ssize_t map_mountinfo(char **ret, struct error *err)
+/* All of /proc/self/mountinfo in an anonymous mapping (no heap here) of MOUNTINFO_MAX bytes, or NULL. */
+static char *map_mountinfo(struct error *err)
 {
 	autofd int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	size_t used = 0;
 	char *text;
 
-	if (fd < 0)
-		return error_sys(err, errno, "read the list of mounts");
+	if (fd < 0) {
+		error_sys(err, errno, "read the list of mounts");
+		return NULL;
+	}
 	text = mmap(NULL, MOUNTINFO_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (text == MAP_FAILED)
-		return error_sys(err, errno, "read the list of mounts");
+	if (text == MAP_FAILED) {
+		error_sys(err, errno, "read the list of mounts");
+		return NULL;
+	}
 	/* A fresh private mapping costs only the pages that are read into. */
 	while (used < MOUNTINFO_MAX - 1) {
 		ssize_t n = read(fd, text + used, MOUNTINFO_MAX - 1 - used);
@@ -467,8 +471,7 @@ static ssize_t map_mountinfo(char **ret, struct error *err)
 		used += (size_t)n;
 	}
 	text[used] = '\0';
-	*ret = text;
-	return (ssize_t)used;
+	return text;
 }
 
 /* Octal escapes of mountinfo ("\040") back to bytes, in place. */
@@ -537,12 +540,11 @@ static bool path_is_below(const char *path, const char *dir)
 
 static int remove_host_proc(const char *root, struct error *err)
 {
-	char *text = NULL;
-	ssize_t len = map_mountinfo(&text, err);
+	char *text = map_mountinfo(err);
 	int r = 0;
 
-	if (len < 0)
-		return (int)len;
+	if (!text)
+		return -err->code;
 	for (char *line = text; r == 0 && *line;) {
 		char *end = strchrnul(line, '\n');
 		bool last = *end == '\0';

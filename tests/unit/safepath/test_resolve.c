@@ -253,7 +253,8 @@ static void race(int (*resolve)(int, const char *, int, bool))
 
 	REQUIRE(fixture_make(&f));
 	pid = start_swapper(&f);
-	for (int i = 0; i < RACE_ROUNDS; i++) {
+	/* On a busy machine the other side may not run for a while: on until both have happened. */
+	for (int i = 0; i < RACE_ROUNDS || (i < 50 * RACE_ROUNDS && !(naive && inside)); i++) {
 		int fd = openat(f.root, "swap/secret", O_RDONLY | O_CLOEXEC);
 
 		naive += reads_secret(fd);
@@ -265,9 +266,10 @@ static void race(int (*resolve)(int, const char *, int, bool))
 	}
 	stop_swapper(pid);
 	/* Without the defence the secret was read; with it the file inside still could be. */
-	CHECK(naive > 0);
 	CHECK(inside > 0);
 	fixture_drop(&f);
+	if (!naive)
+		SKIP("vacuous: the attack never came through, defended or not");
 }
 
 TEST(cve_2021_30465_swap_against_openat2)
