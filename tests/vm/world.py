@@ -21,9 +21,12 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+import time
 
 # Raise when the way of building changes: older entries are then no longer used.
 FORMAT = "1"
+
+UNUSED_DAYS = 30
 
 MIRROR = os.environ.get("BOTHY_VM_MIRROR", "http://deb.debian.org/debian")
 MIRROR_SECURITY = os.environ.get("BOTHY_VM_SECURITY_MIRROR", "http://deb.debian.org/debian-security")
@@ -179,22 +182,43 @@ def locked(folder):
         yield
 
 
+def as_root():
+    """Words before a command that must be root over files of many owners: a user namespace for a plain user."""
+    return [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto"]
+
+
+def remove(folder):
+    """A cache folder or the half of one, in which files can belong to subordinate ids."""
+    if os.path.isdir(folder):
+        call(as_root() + ["rm", "-rf", "--one-file-system", folder], "remove " + folder)
+
+
+def forget_unused(cache):
+    """Entries that no run has asked for in a month, and halves that a killed run has left."""
+    for name in os.listdir(cache):
+        path = os.path.join(cache, name)
+        unused = os.stat(path).st_mtime < time.time() - UNUSED_DAYS * 86400
+        if name.startswith(("root-", "kernel-")) and (unused or name.endswith(".half")):
+            remove(path)
+
+
 def entry(cache, name, build, refresh, say):
     """The cache folder @name, built by @build(folder) if it is not there."""
     final = os.path.join(cache, name)
     with locked(cache):
         if refresh:
-            shutil.rmtree(final, ignore_errors=True)
+            remove(final)
         if not os.path.isdir(final):
             half = final + ".half"
-            shutil.rmtree(half, ignore_errors=True)
+            forget_unused(cache)
             os.mkdir(half)
             say(f"building {name} (kept in {cache})")
             try:
                 build(half)
                 os.rename(half, final)
             finally:
-                shutil.rmtree(half, ignore_errors=True)
+                remove(half)
+        os.utime(final)
     return final
 
 
@@ -224,11 +248,12 @@ def sources(suite):
 # $1 tar, $2 scratch folder, $3 image.
 MAKE_IMAGE = r"""
 set -eu
-tar -x --numeric-owner -f "$1" -C "$2"
+trap 'find "$2" -mindepth 1 -delete' EXIT
+# Device nodes cannot be made in a user namespace and are not needed: devtmpfs has them.
+tar -x --numeric-owner --exclude='./dev/*' -f "$1" -C "$2"
 mb=$(du -sxm "$2" | cut -f1)
 mke2fs -q -t ext4 -O ^has_journal,uninit_bg -E lazy_itable_init=1,root_owner=0:0 -b 4096 -m 0 -i 8192 -L root \
 	-d "$2" "$3" $((mb + mb / 8 + 24))M
-find "$2" -mindepth 1 -delete
 """
 
 # In the new root, before it is packed. tester has subordinate ids, plain has none.
@@ -252,8 +277,7 @@ def build_root(folder, suite, packages):
     image = os.path.join(folder, "root.ext4")
     # The scratch folder is emptied by MAKE_IMAGE itself: its files can belong to subordinate ids.
     scratch = tempfile.mkdtemp(dir=folder)
-    as_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto"]
-    call(as_root + ["sh", "-c", MAKE_IMAGE, "sh", tar, scratch, image],
+    call(as_root() + ["sh", "-c", MAKE_IMAGE, "sh", tar, scratch, image],
          "make the ext4 image of the test machine")
     os.rmdir(scratch)
     with open(os.path.join(folder, "root.cpio"), "wb") as out:

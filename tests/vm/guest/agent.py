@@ -8,6 +8,7 @@ failure, and cleared so that the next command starts on clean ground.
 Reports are lines of JSON: hello; then for each command start, out (any number), end; then bye.
 """
 
+import fcntl
 import json
 import os
 import pwd
@@ -15,11 +16,12 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 BOTHY = "/bothy"
 GROUPS = "/sys/fs/cgroup"
-OUTPUT_LIMIT_BYTES = 4 << 20  # per command: a test gone mad shall not fill the host's memory
+OUTPUT_LIMIT_BYTES = 2 << 20  # per command: a test gone mad shall not fill the host's memory
 USER_GROUPS = {
     "root": GROUPS + "/system.slice/test-%d.service",
     "tester": GROUPS + "/user.slice/user-1000.slice/user@1000.service/app.slice/test-%d.scope",
@@ -120,7 +122,6 @@ def environment(user, extra):
     env = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
         "HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": "/bin/sh",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     if user.pw_uid != 0:
         env["XDG_RUNTIME_DIR"] = f"/run/user/{user.pw_uid}"
@@ -168,8 +169,10 @@ def follow(child, deadline, report):
             if not data:
                 poller.unregister(pipe)
             elif sent < OUTPUT_LIMIT_BYTES:
-                report(data.decode("utf-8", "replace"))
                 sent += len(data)
+                report(data.decode("utf-8", "replace"))
+                if sent >= OUTPUT_LIMIT_BYTES:
+                    report("\n[the rest of the output is left out]\n")
             continue
         if ended:
             break
@@ -208,9 +211,15 @@ def run(line, number, command, extra):
 
 
 def shell():
-    print("\nbothy-vm: a root shell; the project is in /bothy; leave with exit", flush=True)
-    subprocess.run(["setsid", "-c", "sh", "-c", "exec </dev/ttyS0 >/dev/ttyS0 2>&1; stty sane; exec bash -i"], cwd=BOTHY,
-                   env=environment(pwd.getpwnam("root"), {"TERM": "linux"}), check=False)
+    """An interactive shell that has the console as its terminal, so that Ctrl-C and job control work."""
+    def take_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    with open("/dev/ttyS0", "r+b", buffering=0) as tty:
+        subprocess.run(["stty", "sane"], stdin=tty, check=False)
+        tty.write(b"\nbothy-vm: a root shell; the project is in /bothy; leave with exit\n")
+        subprocess.run(["bash", "-i"], cwd=BOTHY, env=environment(pwd.getpwnam("root"), {"TERM": "linux"}),
+                       stdin=tty, stdout=tty, stderr=tty, start_new_session=True, preexec_fn=take_terminal, check=False)
 
 
 def main():
