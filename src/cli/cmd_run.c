@@ -93,8 +93,9 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 	if (r < 0)
 		return r;
-	if (!o->rootfs && args->count) {
-		o->image = args->items[0];
+	/* An absolute path can't be an image: it is a program of the embedded one. */
+	if (!o->rootfs && args->count && args->items[0][0] != '/') {
+		o->image = str_eq(args->items[0], "embedded") ? NULL : args->items[0];
 		used = 1;
 	}
 	o->args = args->items + used;
@@ -116,7 +117,8 @@ const struct command cmd_run = {
 	.group = "Containers",
 	.args = "[IMAGE] [PROGRAM [ARG...]]",
 	.summary = "run a program in a new container",
-	.details = "Without IMAGE the small one that comes with bothy is used, and without PROGRAM what the image names.\n"
+	.details = "Without IMAGE the small one that comes with bothy is used (its name is \"embedded\"), and without PROGRAM what the\n"
+		   "image names. A PROGRAM that begins with / needs no IMAGE before it.\n"
 		   "Each container gets a user namespace and a range of ids of its own; files in volumes keep their owners.",
 	.options = table,
 	.options_size = sizeof(struct engine_run_options),

@@ -39,10 +39,13 @@ static int in_session(struct launch *l, const struct plan_step *s, struct error 
 static int receive(struct launch *l, enum launch_message_type want, struct error *err)
 {
 	struct launch_message m;
-	int r = launch_receive(l->sync_inside, &m, NULL);
+	autofd int fd = FD_NONE;
+	int r = launch_receive(l->sync_inside, &m, &fd);
 
 	if (r < 0)
 		return error_sys(err, -r, "wait for the runtime");
+	if (fd >= 0 && want == LAUNCH_MAPPED)
+		l->overlay_fd = take_fd(&fd);
 	if (m.type != want)
 		return error_set(err, ERROR_INTERNAL, EPROTO, "the runtime said %d where %d was due", (int)m.type, (int)want);
 	if (m.pid)

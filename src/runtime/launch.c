@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,8 +296,9 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 		if (r < 0)
 			goto out;
 	}
-	/* The working directory is translated into the new mount namespace: no path is resolved a second time. */
-	if (l->root_fd >= 0 ? fchdir(l->root_fd) < 0 : fchdir(l->state.dir_fd) < 0) {
+	/* The working directory is translated into the new mount namespace: no path is resolved a second time. An overlay
+	 * needs no place of its own: it covers "/", which any user may enter. */
+	if (l->root_fd >= 0 ? fchdir(l->root_fd) < 0 : chdir("/") < 0) {
 		r = error_sys(err, errno, "enter '%s'", l->rootfs);
 		goto out;
 	}
@@ -463,20 +465,29 @@ static int host_idmap_mounts(struct launch *l, const struct plan_step *s, struct
 static int tell(struct launch *l, enum launch_message_type type, pid_t pid, struct error *err)
 {
 	int r = launch_send(l->sync_host, type, pid, NULL, FD_NONE);
-	struct error inside;
 
-	if (r == 0)
-		return 0;
-	/* The other side ended: what it said before is the better reason. */
-	r = launch_wait(l, LAUNCH_FAILED, &inside);
-	*err = inside;
-	return r < 0 ? r : error_set(err, ERROR_INTERNAL, EPIPE, "the container's first process ended early");
+	return r < 0 ? error_sys(err, -r, "let the container's first process go on") : 0;
 }
 
+static int host_overlay(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	const struct spec_linux *lin = &l->spec->linux_;
+	const bool idmapped = l->opt->idmap_root && l->plan.new_userns;
+
+	(void)s;
+	l->overlay_fd = launch_mount_overlay_as(l, idmapped ? host_id(&lin->uid_mappings, 0) : l->facts.euid,
+						idmapped ? host_id(&lin->gid_mappings, 0) : l->facts.egid, err);
+	return l->overlay_fd < 0 ? l->overlay_fd : 0;
+}
+
+/* The overlay goes along with the word: it was made after the other side began its own life. */
 static int host_mapped_tell(struct launch *l, const struct plan_step *s, struct error *err)
 {
+	int r = launch_send(l->sync_host, LAUNCH_MAPPED, 0, NULL, l->overlay_fd);
+
 	(void)s;
-	return tell(l, LAUNCH_MAPPED, 0, err);
+	fd_close(&l->overlay_fd);
+	return r < 0 ? error_sys(err, -r, "let the container's first process go on") : 0;
 }
 
 static int host_cgroup_attach(struct launch *l, const struct plan_step *s, struct error *err)
@@ -658,6 +669,7 @@ static const host_fn steps[PLAN_HOST_OP_COUNT] = {
 	[PLAN_CLONE] = host_clone,
 	[PLAN_ID_MAPS] = host_id_maps,
 	[PLAN_IDMAP_MOUNTS] = host_idmap_mounts,
+	[PLAN_OVERLAY] = host_overlay,
 	[PLAN_MAPPED_TELL] = host_mapped_tell,
 	[PLAN_CGROUP_ATTACH] = host_cgroup_attach,
 	[PLAN_CGROUP_TELL] = host_cgroup_tell,
@@ -707,6 +719,21 @@ static int gather_facts(struct launch *l, struct error *err)
 	return 0;
 }
 
+/* When the other side has failed, what we stumble over is only a consequence: its own words are the reason. */
+static void prefer_reason_inside(struct launch *l, struct error *err)
+{
+	struct pollfd p = {.fd = l->sync_host, .events = POLLIN};
+	struct launch_message m;
+
+	while (l->init.pid && poll(&p, 1, 0) > 0 && launch_receive(l->sync_host, &m, NULL) == 0)
+		if (m.type == LAUNCH_FAILED) {
+			*err = m.error;
+			err->code = err->code > 0 ? err->code : EIO;
+			err->msg[sizeof(err->msg) - 1] = err->hint[sizeof(err->hint) - 1] = '\0';
+			return;
+		}
+}
+
 static int run_steps(struct launch *l, struct error *err)
 {
 	for (size_t i = 0; i < l->plan.host_count; i++) {
@@ -721,8 +748,10 @@ static int run_steps(struct launch *l, struct error *err)
 			r = steps[s->op](l, s, err);
 		if (trace)
 			trace->host_ns[i][1] = clock_monotonic_ns();
-		if (r < 0)
-			return r;
+		if (r < 0) {
+			prefer_reason_inside(l, err);
+			return -err->code;
+		}
 	}
 	return 0;
 }
@@ -750,6 +779,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 		.root_fd = FD_NONE,
 		.root_tree = FD_NONE,
 		.upper_fd = FD_NONE,
+		.overlay_fd = FD_NONE,
 		.start_fd = FD_NONE,
 		.console_fd = FD_NONE,
 		.pidfd_fd = FD_NONE,
@@ -791,7 +821,9 @@ int launch_go(struct launch *l, struct error *err)
 {
 	int r = tell(l, LAUNCH_GO, 0, err);
 
-	return r < 0 ? r : launch_await_exec(l->sync_host, &l->spec->linux_.seccomp, &l->state, l->init.pid, err);
+	if (r < 0)
+		prefer_reason_inside(l, err);
+	return r < 0 ? -err->code : launch_await_exec(l->sync_host, &l->spec->linux_.seccomp, &l->state, l->init.pid, err);
 }
 
 int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid, struct error *err)
@@ -842,6 +874,7 @@ void launch_done(struct launch *l)
 	fd_close(&l->root_fd);
 	fd_close(&l->root_tree);
 	fd_close(&l->upper_fd);
+	fd_close(&l->overlay_fd);
 	fd_close(&l->start_fd);
 	fd_close(&l->console_fd);
 	fd_close(&l->pidfd_fd);

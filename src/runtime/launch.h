@@ -57,6 +57,7 @@ struct launch {
 	int *device_fds;                         /* per planned device, likewise */
 	int *layer_fds;                          /* overlay lowers, uppermost first */
 	int upper_fd;                            /* the folder that holds the overlay's upper and work folders */
+	int overlay_fd;                          /* the finished overlay, detached, when the host's side made it */
 	struct seccomp_program filter;
 	bool have_filter;
 	int start_fd;                            /* listening socket of `start` */
@@ -90,6 +91,11 @@ void launch_done(struct launch *l);
 
 /* The container's side: carries out the inside list; does not return but on failure. For process_clone. */
 int launch_inside(void *launch);
+
+/* overlay.c: the root from opt->overlay as a detached mount; @userxattr inside a user namespace. Returns the fd. */
+int launch_mount_overlay(struct launch *l, bool userxattr, struct error *err);
+/* The same with the file system ids of the container's root (as the host numbers them). */
+int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct error *err);
 
 /* Host's side: wait for the message @want; a failure told by the other side becomes @err. */
 int launch_wait(struct launch *l, enum launch_message_type want, struct error *err);

@@ -182,6 +182,12 @@ static bool has_idmap(const struct plan *p)
 	return false;
 }
 
+/* Does the container's side have to wait for ids, idmapped mounts or the overlay? */
+static bool needs_mapped(const struct plan *p)
+{
+	return p->new_userns || has_idmap(p) || (p->opt->overlay && p->sources_by_host);
+}
+
 static bool has_runtime_hooks(const struct spec *s)
 {
 	return s->hooks.count[SPEC_HOOK_PRESTART] || s->hooks.count[SPEC_HOOK_CREATE_RUNTIME];
@@ -195,7 +201,9 @@ static void plan_host_after(struct plan *p, const struct plan_facts *facts)
 		host(p, PLAN_ID_MAPS, 0, "");
 	if (has_idmap(p))
 		host(p, PLAN_IDMAP_MOUNTS, 0, "");
-	if (p->new_userns || has_idmap(p))
+	if (p->opt->overlay && p->sources_by_host)
+		host(p, PLAN_OVERLAY, 0, "");
+	if (needs_mapped(p))
 		host(p, PLAN_MAPPED_TELL, 0, "");
 	if (p->need_cgroup) {
 		if (!facts->cgroup_v2_only)
@@ -314,7 +322,7 @@ static void plan_inside(struct plan *p)
 {
 	const struct spec *s = p->spec;
 
-	if (p->new_userns || has_idmap(p))
+	if (needs_mapped(p))
 		inside(p, PLAN_MAPPED_WAIT, 0, "");
 	if (p->new_userns || s->linux_.ns[SPEC_NS_USER].path)
 		inside(p, PLAN_BECOME_ROOT, 0, "");
@@ -403,6 +411,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_CLONE] = {"clone", "a new process in new namespaces", "clone3", RUNTIME_RECIPE_PID_UTS},
 	[PLAN_ID_MAPS] = {"id maps", "which ids inside are which ids outside", "openat write /proc/PID/{uid_map,gid_map,setgroups}", RUNTIME_RECIPE_USER},
 	[PLAN_IDMAP_MOUNTS] = {"idmapped mounts", "the same translation on mounts, so that nothing is chowned", "mount_setattr(MOUNT_ATTR_IDMAP)", RUNTIME_RECIPE_USER},
+	[PLAN_OVERLAY] = {"overlay", "the layers, one over the other, with a writable one on top", "fsopen fsconfig fsmount", RUNTIME_RECIPE_IMAGE},
 	[PLAN_MAPPED_TELL] = {"tell", "the container may go on: its ids are mapped", "sendto", RUNTIME_RECIPE_USER},
 	[PLAN_CGROUP_ATTACH] = {"enter cgroup", "move the process into its group", "write cgroup.procs", RUNTIME_RECIPE_CGROUP},
 	[PLAN_CGROUP_TELL] = {"tell", "the container may go on: it is in its group", "sendto", RUNTIME_RECIPE_CGROUP},

@@ -44,6 +44,7 @@ enum plan_op {
 	/* beside the container's side */
 	PLAN_ID_MAPS,
 	PLAN_IDMAP_MOUNTS,   /* the user namespace's maps on those detached mounts that asked for it */
+	PLAN_OVERLAY,        /* the layers become one root */
 	PLAN_MAPPED_TELL,
 	PLAN_CGROUP_ATTACH,
 	PLAN_CGROUP_TELL,
