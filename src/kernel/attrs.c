@@ -216,7 +216,9 @@ int process_set_scheduler(const struct process_scheduler *s, struct error *err)
 		return 0;
 	error_sys(err, errno, "set the scheduling policy");
 	if (err->code == EPERM)
-		error_hint(err, "real-time and deadline policies need CAP_SYS_NICE on the host and real-time time in the cgroup");
+		error_hint(
+			err,
+			"real-time and deadline policies need CAP_SYS_NICE on the host and real-time time in the cgroup");
 	return -err->code;
 }
 
@@ -284,7 +286,8 @@ int process_set_affinity(pid_t pid, const char *list, struct error *err)
 	if (syscall(SYS_sched_setaffinity, pid, sizeof(bits), bits) >= 0)
 		return 0;
 	if (errno == EINVAL)
-		return error_set(err, ERROR_INVALID, errno, "run on CPUs %s: none of them is there, or allowed by the cpuset", list);
+		return error_set(err, ERROR_INVALID, errno,
+				 "run on CPUs %s: none of them is there, or allowed by the cpuset", list);
 	return error_sys(err, errno, "run on CPUs %s", list);
 }
 
@@ -296,7 +299,8 @@ int process_set_memory_policy(int mode, unsigned mode_flags, const char *nodes, 
 	if (top < 0)
 		return error_set(err, ERROR_INVALID, -top, "'%s' is not a list of memory nodes such as 0-1", nodes);
 	/* The kernel counts one bit less than it is told. */
-	if (syscall(SYS_set_mempolicy, mode | (int)mode_flags, top ? bits : NULL, top ? (unsigned long)top + 1 : 0UL) < 0)
+	if (syscall(SYS_set_mempolicy, mode | (int)mode_flags, top ? bits : NULL, top ? (unsigned long)top + 1 : 0UL) <
+	    0)
 		return error_sys(err, errno, "set the memory policy %d for nodes '%s'", mode, nodes ? nodes : "");
 	return 0;
 }
@@ -307,9 +311,12 @@ int process_set_rlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard, co
 
 	if (syscall(SYS_prlimit64, pid, resource, &lim, NULL) == 0)
 		return 0;
-	error_sys(err, errno, "set the limit %s to %llu:%llu", name, (unsigned long long)soft, (unsigned long long)hard);
+	error_sys(err, errno, "set the limit %s to %llu:%llu", name, (unsigned long long)soft,
+		  (unsigned long long)hard);
 	if (err->code == EPERM)
-		error_hint(err, "raising a hard limit needs CAP_SYS_RESOURCE on the host; nofile is also bound by fs.nr_open");
+		error_hint(
+			err,
+			"raising a hard limit needs CAP_SYS_RESOURCE on the host; nofile is also bound by fs.nr_open");
 	return -err->code;
 }
 
@@ -325,7 +332,9 @@ int process_set_oom_score_adj(int proc_dir_fd, int score, struct error *err)
 		return 0;
 	if (r == -EACCES || r == -EPERM) {
 		error_set(err, ERROR_DENIED, -r, "set oom_score_adj to %d: that is lower than we may go", score);
-		return error_hint(err, "a value at or above the present one is always allowed; lower needs CAP_SYS_RESOURCE on the host");
+		return error_hint(
+			err,
+			"a value at or above the present one is always allowed; lower needs CAP_SYS_RESOURCE on the host");
 	}
 	return error_sys(err, -r, "set oom_score_adj to %d", score);
 }

@@ -62,8 +62,8 @@ static int refused(const struct bpf_insn *insns, size_t count, int errnum, struc
 		return fd;
 	}
 	len = strnlen(log, LOG_BYTES - 1);
-	error_set(err, ERROR_INVALID, -fd, "load the device filter: the kernel refuses the program: %s: %s", error_text(-fd),
-		  log + (len > LOG_SHOWN ? len - LOG_SHOWN : 0));
+	error_set(err, ERROR_INVALID, -fd, "load the device filter: the kernel refuses the program: %s: %s",
+		  error_text(-fd), log + (len > LOG_SHOWN ? len - LOG_SHOWN : 0));
 	munmap(log, LOG_BYTES);
 	return -err->code;
 }

@@ -35,18 +35,21 @@ static bool overlap(uint32_t a, uint32_t a_count, uint32_t b, uint32_t b_count)
 int ids_check(const char *field, const struct ids_range *map, size_t count, struct error *err)
 {
 	if (count > IDS_MAP_MAX)
-		return error_set(err, ERROR_INVALID, E2BIG, "%s: %zu ranges; the kernel takes at most %d", field, count, IDS_MAP_MAX);
+		return error_set(err, ERROR_INVALID, E2BIG, "%s: %zu ranges; the kernel takes at most %d", field, count,
+				 IDS_MAP_MAX);
 	for (size_t i = 0; i < count; i++) {
 		const struct ids_range *m = &map[i];
 
 		if (m->count == 0)
 			return error_set(err, ERROR_INVALID, EINVAL, "%s[%zu]: an empty range", field, i);
 		if ((uint64_t)m->inside + m->count > ID_END || (uint64_t)m->outside + m->count > ID_END)
-			return error_set(err, ERROR_INVALID, ERANGE, "%s[%zu]: the range ends beyond 4294967294", field, i);
+			return error_set(err, ERROR_INVALID, ERANGE, "%s[%zu]: the range ends beyond 4294967294", field,
+					 i);
 		for (size_t k = 0; k < i; k++)
 			if (overlap(m->inside, m->count, map[k].inside, map[k].count) ||
 			    overlap(m->outside, m->count, map[k].outside, map[k].count))
-				return error_set(err, ERROR_INVALID, EINVAL, "%s[%zu]: overlaps %s[%zu]", field, i, field, k);
+				return error_set(err, ERROR_INVALID, EINVAL, "%s[%zu]: overlaps %s[%zu]", field, i,
+						 field, k);
 	}
 	return 0;
 }
@@ -79,7 +82,8 @@ static int map_error(struct error *err, enum ids_kind kind, int errnum)
 		return error_set(err, ERROR_DENIED, errnum,
 				 "write the %s id map: it is not allowed, or was written before", kind_names[kind]);
 	if (errnum == EINVAL)
-		return error_set(err, ERROR_INVALID, errnum, "write the %s id map: the kernel refuses these ranges", kind_names[kind]);
+		return error_set(err, ERROR_INVALID, errnum, "write the %s id map: the kernel refuses these ranges",
+				 kind_names[kind]);
 	return error_sys(err, errnum, "write the %s id map", kind_names[kind]);
 }
 
@@ -94,7 +98,8 @@ int ids_write_map(int proc_dir_fd, enum ids_kind kind, const struct ids_range *m
 		return error_set(err, ERROR_INVALID, E2BIG, "write the %s id map: %zu ranges; the kernel takes %d",
 				 kind_names[kind], count, IDS_MAP_MAX);
 	for (size_t i = 0; i < count; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%u %u %u\n", map[i].inside, map[i].outside, map[i].count);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%u %u %u\n", map[i].inside, map[i].outside,
+					map[i].count);
 	fd = file_open_proc(proc_dir_fd, map_files[kind], O_WRONLY);
 	if (fd < 0)
 		return error_sys(err, -fd, "open the %s id map", kind_names[kind]);
@@ -203,9 +208,11 @@ int ids_run_helper(enum ids_kind kind, pid_t pid, const struct ids_range *map, s
 		return error_sys(err, -r, "run '%s'", program);
 	if (r == 0)
 		return 0;
-	error_set(err, ERROR_DENIED, EPERM, "'%s' refused the %s id map: %s", program, kind_names[kind], said[0] ? said : "no reason given");
-	return error_hint(err, "the ranges must be ours in /etc/sub%cid, and the program setuid root or with file capabilities",
-			  kind == IDS_UID ? 'u' : 'g');
+	error_set(err, ERROR_DENIED, EPERM, "'%s' refused the %s id map: %s", program, kind_names[kind],
+		  said[0] ? said : "no reason given");
+	return error_hint(
+		err, "the ranges must be ours in /etc/sub%cid, and the program setuid root or with file capabilities",
+		kind == IDS_UID ? 'u' : 'g');
 }
 
 /* ---- /etc/subuid ---------------------------------------------------------------------------------------------------------- */
@@ -279,7 +286,9 @@ int ids_set_groups(const uint32_t *gids, size_t count, struct error *err)
 		return error_hint(err, "a user namespace made without newgidmap cannot have additional groups");
 	}
 	if (errno == EINVAL)
-		return error_set(err, ERROR_INVALID, errno, "set the additional groups: one of them is not mapped into the user namespace, or there are too many");
+		return error_set(
+			err, ERROR_INVALID, errno,
+			"set the additional groups: one of them is not mapped into the user namespace, or there are too many");
 	return error_sys(err, errno, "set the additional groups");
 }
 
@@ -290,7 +299,8 @@ static int set_id(const char *what, long call, uint32_t id, struct error *err)
 	if (syscall(call, id, id, id) == 0)
 		return 0;
 	if (errno == EINVAL)
-		return error_set(err, ERROR_INVALID, errno, "become %s %u: it is not mapped into the user namespace", what, id);
+		return error_set(err, ERROR_INVALID, errno, "become %s %u: it is not mapped into the user namespace",
+				 what, id);
 	return error_sys(err, errno, "become %s %u", what, id);
 }
 

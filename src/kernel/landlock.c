@@ -36,7 +36,8 @@ int landlock_new(uint64_t fs_access, struct error *err)
 	long fd;
 
 	if (!attr.handled_access_fs)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "this kernel has no Landlock (5.13, and switched on at boot)");
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "this kernel has no Landlock (5.13, and switched on at boot)");
 	fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
 	return fd < 0 ? error_sys(err, errno, "make a Landlock ruleset") : (int)fd;
 }

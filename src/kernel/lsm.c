@@ -69,7 +69,9 @@ int lsm_apparmor_set_exec(int self_fd, const char *profile, struct error *err)
 		return error_hint(err, "load it with apparmor_parser, or choose another (--security-opt apparmor=…)");
 	}
 	if (r == -ENOENT || r == -EINVAL)
-		return error_set(err, ERROR_UNSUPPORTED, -r, "the AppArmor profile '%s' is asked for, but AppArmor is not active on this host", profile);
+		return error_set(err, ERROR_UNSUPPORTED, -r,
+				 "the AppArmor profile '%s' is asked for, but AppArmor is not active on this host",
+				 profile);
 	return error_sys(err, -r, "set the AppArmor profile '%s'", profile);
 }
 
@@ -82,7 +84,8 @@ static int selinux_write(int self_fd, const char *file, const char *what, const 
 	/* The terminating zero is part of a label. */
 	r = write_attr(self_fd, file, label, strlen(label) + 1);
 	if (r == -EINVAL)
-		return error_set(err, ERROR_INVALID, -r, "set the SELinux label '%s' of %s: the policy does not know it", label, what);
+		return error_set(err, ERROR_INVALID, -r,
+				 "set the SELinux label '%s' of %s: the policy does not know it", label, what);
 	return r < 0 ? error_sys(err, -r, "set the SELinux label '%s' of %s", label, what) : 0;
 }
 
@@ -91,7 +94,8 @@ int lsm_selinux_set_exec(int self_fd, const char *label, struct error *err)
 	if (!label || !*label)
 		return 0;
 	if (!selinux_enabled())
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "the SELinux label '%s' is asked for, but SELinux is not active on this host", label);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "the SELinux label '%s' is asked for, but SELinux is not active on this host", label);
 	return selinux_write(self_fd, "attr/exec", "the process", label, err);
 }
 

@@ -47,7 +47,9 @@ static void fd_path(char out[static FD_PATH_MAX], int fd)
 static int missing_call(struct error *err, const char *call, int errnum)
 {
 	error_set(err, ERROR_UNSUPPORTED, errnum, "the kernel, or a filter around this process, has no %s", call);
-	return error_hint(err, "Linux 5.4 or newer is needed; inside another container, its seccomp profile must allow the mount calls");
+	return error_hint(
+		err,
+		"Linux 5.4 or newer is needed; inside another container, its seccomp profile must allow the mount calls");
 }
 
 /* ---- new superblocks ---------------------------------------------------------------------------------------------- */
@@ -175,7 +177,7 @@ static int set_sb_flags(int fs, const char *fstype, uint64_t flags, struct error
 		uint64_t flag;
 		const char *key;
 	} table[] = {
-		{MS_RDONLY, "ro"},	   {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"},
+		{MS_RDONLY, "ro"},         {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"},
 		{MS_LAZYTIME, "lazytime"}, {MS_MANDLOCK, "mand"},
 	};
 
@@ -231,7 +233,8 @@ int mount_new(const char *fstype, const char *source, const struct mount_param *
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++) {
-		r = set_option(fs, fstype, params[i].key, params[i].value, params[i].value ? FD_NONE : params[i].fd, err);
+		r = set_option(fs, fstype, params[i].key, params[i].value, params[i].value ? FD_NONE : params[i].fd,
+			       err);
 		if (r < 0)
 			return r;
 	}
@@ -266,7 +269,9 @@ int mount_clone(int dirfd, const char *path, bool recursive, int flags, struct e
 		return missing_call(err, "open_tree", errno);
 	if (errno == EINVAL && !recursive) {
 		error_sys(err, errno, "clone the mount at '%s'", name);
-		return error_hint(err, "inside a user namespace, what other mounts cover can only be bound together with them: use rbind");
+		return error_hint(
+			err,
+			"inside a user namespace, what other mounts cover can only be bound together with them: use rbind");
 	}
 	return error_sys(err, errno, "clone the mount%s at '%s'", recursive ? "s" : "", name);
 }
@@ -305,8 +310,10 @@ static int set_attrs_old(int fd, uint64_t set, uint64_t clr, struct error *err)
 	now = (now & ~clr) | set;
 	fd_path(path, fd);
 	if (syscall(SYS_mount, NULL, path, NULL, MS_REMOUNT | MS_BIND | attrs_to_ms(now), NULL) < 0)
-		return errno == EINVAL ? missing_call(err, "mount_setattr (Linux 5.12), and the mount is not attached yet", ENOSYS)
-				       : error_sys(err, errno, "change the attributes of a mount");
+		return errno == EINVAL
+			       ? missing_call(err, "mount_setattr (Linux 5.12), and the mount is not attached yet",
+					      ENOSYS)
+			       : error_sys(err, errno, "change the attributes of a mount");
 	return 0;
 }
 
@@ -315,10 +322,13 @@ static int set_attrs_error(struct error *err, int fd, bool idmap, uint64_t set, 
 	if (idmap) {
 		error_set(err, ERROR_UNSUPPORTED, errnum, "map the ids of a mount of file system '%s': %s",
 			  mount_fs_name(fd), error_text(errnum));
-		return error_hint(err, "this kernel cannot map ids on that file system; use another one, or no id mapping for this mount");
+		return error_hint(
+			err,
+			"this kernel cannot map ids on that file system; use another one, or no id mapping for this mount");
 	}
 	if (errnum == EPERM) {
-		error_set(err, ERROR_DENIED, errnum, "change the attributes of a mount: a flag is locked by the user namespace that owns it");
+		error_set(err, ERROR_DENIED, errnum,
+			  "change the attributes of a mount: a flag is locked by the user namespace that owns it");
 		return error_hint(err, "keep nosuid, nodev, noexec, ro and the atime option of the source mount");
 	}
 	for (uint64_t bit = 1; bit && bit <= set; bit <<= 1)
@@ -340,7 +350,8 @@ int mount_set_attrs(int fd, uint64_t attr_set, uint64_t attr_clr, uint64_t propa
 		attr.attr_set |= MOUNT_ATTR_IDMAP;
 		attr.userns_fd = (uint64_t)userns_fd;
 	}
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) == 0)
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) ==
+	    0)
 		return 0;
 	if (errno != ENOSYS)
 		return set_attrs_error(err, fd, userns_fd >= 0, attr.attr_set, errno);
@@ -377,7 +388,8 @@ int mount_set_propagation(int target_fd, uint64_t propagation, bool recursive, s
 	struct mount_attr attr = {.propagation = propagation};
 	char path[FD_PATH_MAX];
 
-	if (syscall(SYS_mount_setattr, target_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) == 0)
+	if (syscall(SYS_mount_setattr, target_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+		    sizeof(attr)) == 0)
 		return 0;
 	if (errno != ENOSYS && errno != EPERM)
 		return error_sys(err, errno, "change the propagation of a mount");
@@ -427,7 +439,9 @@ int mount_pivot(int root_fd, struct error *err)
 
 		error_sys(err, errnum, "make the container's root directory '/' (pivot_root)");
 		if (errnum == EINVAL)
-			error_hint(err, "the present root is a ramfs or initramfs, or mounts are shared: --no-pivot works there");
+			error_hint(
+				err,
+				"the present root is a ramfs or initramfs, or mounts are shared: --no-pivot works there");
 		return -errnum;
 	}
 	/* The old root now lies on top of the new one. Without the slave step its unmounting would propagate to the host. */
@@ -480,7 +494,8 @@ static void unescape(char *s)
 	char *out = s;
 
 	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+		    s[3] <= '7') {
 			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 			s += 3;
 		} else {
@@ -518,7 +533,8 @@ static int remove_mount(const char *point, struct error *err)
 	int fd;
 	int r;
 
-	(void)syscall(SYS_mount, NULL, point, NULL, MS_PRIVATE | MS_REC, NULL); /* else the unmount below fails and hides it */
+	(void)syscall(SYS_mount, NULL, point, NULL, MS_PRIVATE | MS_REC,
+		      NULL); /* else the unmount below fails and hides it */
 	if (syscall(SYS_umount2, point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EINVAL && errno != EPERM)
@@ -569,7 +585,8 @@ int mount_move_root(int root_fd, struct error *err)
 	if (fchdir(root_fd) < 0)
 		return error_sys(err, errno, "enter the container's root directory");
 	if (!getcwd(root, sizeof(root)) || root[0] != '/')
-		return error_set(err, ERROR_INVALID, ENOENT, "the container's root directory is outside the present root");
+		return error_set(err, ERROR_INVALID, ENOENT,
+				 "the container's root directory is outside the present root");
 	r = remove_host_proc(root, err);
 	if (r < 0)
 		return r;
@@ -660,11 +677,11 @@ const char *mount_attr_name(uint64_t attr)
 		uint64_t attr;
 		const char *name;
 	} table[] = {
-		{MOUNT_ATTR_RDONLY, "ro"},	   {MOUNT_ATTR_NOSUID, "nosuid"},
-		{MOUNT_ATTR_NODEV, "nodev"},	   {MOUNT_ATTR_NOEXEC, "noexec"},
+		{MOUNT_ATTR_RDONLY, "ro"},         {MOUNT_ATTR_NOSUID, "nosuid"},
+		{MOUNT_ATTR_NODEV, "nodev"},       {MOUNT_ATTR_NOEXEC, "noexec"},
 		{MOUNT_ATTR_NOATIME, "noatime"},   {MOUNT_ATTR_STRICTATIME, "strictatime"},
 		{MOUNT_ATTR_RELATIME, "relatime"}, {MOUNT_ATTR_NODIRATIME, "nodiratime"},
-		{MOUNT_ATTR_IDMAP, "idmap"},	   {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
+		{MOUNT_ATTR_IDMAP, "idmap"},       {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)

@@ -390,10 +390,12 @@ int netlink_link_send(struct netlink *nl, int index, int netns_fd, const char *n
 		put(&q, IFLA_IFNAME, new_name, strlen(new_name) + 1);
 	r = change(nl, &q);
 	if (r == -EEXIST)
-		return error_set(err, ERROR_CONFLICT, EEXIST, "move a network interface: the container has one called '%s'",
+		return error_set(err, ERROR_CONFLICT, EEXIST,
+				 "move a network interface: the container has one called '%s'",
 				 new_name ? new_name : "the same");
 	if (r == -EINVAL || r == -EOPNOTSUPP)
-		return error_set(err, ERROR_INVALID, -r, "move a network interface: one of this kind cannot leave its network namespace");
+		return error_set(err, ERROR_INVALID, -r,
+				 "move a network interface: one of this kind cannot leave its network namespace");
 	return r < 0 ? error_sys(err, -r, "move a network interface into the container") : 0;
 }
 
@@ -463,8 +465,8 @@ int netlink_addr_add(struct netlink *nl, int index, const struct netlink_addr *a
 {
 	size_t len = addr_len(addr->family);
 	/* What the kernel itself computes is not handed back to it. */
-	uint32_t flags = addr->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED |
-						   IFA_F_SECONDARY | IFA_F_STABLE_PRIVACY);
+	uint32_t flags = addr->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_TENTATIVE | IFA_F_DADFAILED |
+						   IFA_F_DEPRECATED | IFA_F_SECONDARY | IFA_F_STABLE_PRIVACY);
 	struct ifaddrmsg info = {
 		.ifa_family = addr->family,
 		.ifa_prefixlen = addr->prefix_len,
@@ -516,8 +518,8 @@ static int settle_device(struct netlink *there, const char *name, const struct n
 
 /* It went, but did not settle: fetch it back under its old name, with what it had. Best effort: the first error is what
  * the user needs to see, and a namespace that dies with the container gives physical devices back by itself. */
-static void fetch_back(struct netlink *here, struct netlink *there, const char *new_name, const struct netlink_link *before,
-		       const struct netlink_addr *addrs, size_t count)
+static void fetch_back(struct netlink *here, struct netlink *there, const char *new_name,
+		       const struct netlink_link *before, const struct netlink_addr *addrs, size_t count)
 {
 	autofd int home = ioctl(here->fd, SIOCGSKNS);
 	struct netlink_link now;
@@ -543,7 +545,8 @@ static int check_name_free(struct netlink *there, const char *name, struct error
 	int r = netlink_link_get(there, name, &taken, err);
 
 	if (r == 0)
-		return error_set(err, ERROR_CONFLICT, EEXIST, "the container has a network interface '%s' already", name);
+		return error_set(err, ERROR_CONFLICT, EEXIST, "the container has a network interface '%s' already",
+				 name);
 	return r == -ENODEV ? 0 : r;
 }
 
@@ -566,7 +569,8 @@ int netlink_device_move(const char *name, const char *new_name, int netns_fd, st
 	if (r == 0)
 		r = netlink_addr_list(&here, link.index, addrs, NETLINK_ADDR_MAX, &count, err);
 	if (r == 0 && count > NETLINK_ADDR_MAX)
-		r = error_set(err, ERROR_LIMIT, E2BIG, "it has %zu addresses; %d can be moved", count, NETLINK_ADDR_MAX);
+		r = error_set(err, ERROR_LIMIT, E2BIG, "it has %zu addresses; %d can be moved", count,
+			      NETLINK_ADDR_MAX);
 	if (r == 0) {
 		r = netlink_link_send(&here, link.index, netns_fd, final, err);
 		if (r == 0)

@@ -15,7 +15,7 @@
 #include "base/error.h"
 
 struct netlink {
-	int fd;       /* owned; belongs to the network namespace it was opened in for ever */
+	int fd; /* owned; belongs to the network namespace it was opened in for ever */
 	uint32_t seq;
 };
 #define NETLINK_NONE ((struct netlink){.fd = FD_NONE})
@@ -30,12 +30,12 @@ struct netlink_link {
 };
 
 struct netlink_addr {
-	uint8_t family;      /* AF_INET, AF_INET6 */
+	uint8_t family; /* AF_INET, AF_INET6 */
 	uint8_t prefix_len;
-	uint8_t scope;       /* RT_SCOPE_… */
-	uint32_t flags;      /* IFA_F_… */
-	uint8_t addr[16];    /* IFA_LOCAL where given, else IFA_ADDRESS */
-	uint8_t peer[16];    /* IFA_ADDRESS when it differs */
+	uint8_t scope;    /* RT_SCOPE_… */
+	uint32_t flags;   /* IFA_F_… */
+	uint8_t addr[16]; /* IFA_LOCAL where given, else IFA_ADDRESS */
+	uint8_t peer[16]; /* IFA_ADDRESS when it differs */
 	bool has_peer;
 	uint8_t broadcast[4];
 	bool has_broadcast;

@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 enum probe_feature {
-	PROBE_OPENAT2,        /* 5.6 */
-	PROBE_CLOSE_RANGE,    /* 5.9 */
-	PROBE_CLONE3,         /* 5.3 */
+	PROBE_OPENAT2,           /* 5.6 */
+	PROBE_CLOSE_RANGE,       /* 5.9 */
+	PROBE_CLONE3,            /* 5.3 */
 	PROBE_CLONE_INTO_CGROUP, /* 5.7 */
-	PROBE_PIDFD_OPEN,     /* 5.3 */
-	PROBE_MOUNT_API,      /* 5.2: fsopen, fsmount, open_tree, move_mount */
-	PROBE_MOUNT_SETATTR,  /* 5.12 */
-	PROBE_TIME_NS,        /* 5.6 */
-	PROBE_USER_NS,        /* user namespaces are not switched off for us */
-	PROBE_SETNS_PIDFD,    /* 5.8 */
-	PROBE_STATMOUNT,      /* 6.8 */
-	PROBE_SECCOMP_NOTIFY, /* 5.0 */
+	PROBE_PIDFD_OPEN,        /* 5.3 */
+	PROBE_MOUNT_API,         /* 5.2: fsopen, fsmount, open_tree, move_mount */
+	PROBE_MOUNT_SETATTR,     /* 5.12 */
+	PROBE_TIME_NS,           /* 5.6 */
+	PROBE_USER_NS,           /* user namespaces are not switched off for us */
+	PROBE_SETNS_PIDFD,       /* 5.8 */
+	PROBE_STATMOUNT,         /* 6.8 */
+	PROBE_SECCOMP_NOTIFY,    /* 5.0 */
 	PROBE_FEATURE_COUNT
 };
 

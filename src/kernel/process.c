@@ -39,13 +39,14 @@ static const struct {
 	uint64_t flag;
 	const char *name;
 } ns_names[] = {
-	{CLONE_NEWUSER, "user namespace"},   {CLONE_NEWPID, "pid namespace"},	{CLONE_NEWNET, "network namespace"},
-	{CLONE_NEWNS, "mount namespace"},    {CLONE_NEWIPC, "IPC namespace"},	{CLONE_NEWUTS, "UTS namespace"},
+	{CLONE_NEWUSER, "user namespace"},     {CLONE_NEWPID, "pid namespace"},
+	{CLONE_NEWNET, "network namespace"},   {CLONE_NEWNS, "mount namespace"},
+	{CLONE_NEWIPC, "IPC namespace"},       {CLONE_NEWUTS, "UTS namespace"},
 	{CLONE_NEWCGROUP, "cgroup namespace"}, {CLONE_NEWTIME, "time namespace"},
 };
-#define NS_ALL                                                                                     \
-	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |  \
-	 CLONE_NEWCGROUP | CLONE_NEWTIME)
+#define NS_ALL                                                                                                         \
+	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |   \
+	 CLONE_NEWTIME)
 
 const char *process_ns_flag_name(uint64_t flag)
 {
@@ -110,7 +111,8 @@ static int enter(const struct process_join *join, struct error *err)
 	if (join->pidfd >= 0 && join->pidfd_flags && setns(join->pidfd, (int)join->pidfd_flags) < 0) {
 		if (errno == EINVAL)
 			return error_set(err, ERROR_UNSUPPORTED, errno,
-					 "enter the namespaces of a process by its pidfd (Linux 5.8): %s", error_text(errno));
+					 "enter the namespaces of a process by its pidfd (Linux 5.8): %s",
+					 error_text(errno));
 		return error_sys(err, errno, "enter the namespaces of a process");
 	}
 	for (size_t i = 0; i < join->ns_count; i++)
@@ -135,7 +137,8 @@ static int clone_error(struct error *err, uint64_t flags, int errnum)
 
 	switch (errnum) {
 	case EAGAIN:
-		return error_set(err, ERROR_LIMIT, errnum, "start a process: the limit on processes (pids.max or RLIMIT_NPROC) is reached");
+		return error_set(err, ERROR_LIMIT, errnum,
+				 "start a process: the limit on processes (pids.max or RLIMIT_NPROC) is reached");
 	case ENOSPC:
 	case EUSERS:
 		error_set(err, ERROR_LIMIT, errnum, "start a process: a limit on namespaces is reached");
@@ -144,12 +147,14 @@ static int clone_error(struct error *err, uint64_t flags, int errnum)
 		if (!(ns & CLONE_NEWUSER))
 			break;
 		error_set(err, ERROR_DENIED, errnum, "make a user namespace: %s", error_text(errnum));
-		return error_hint(err, "user namespaces may be switched off: see sysctl kernel.unprivileged_userns_clone, "
-				       "kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces");
+		return error_hint(err,
+				  "user namespaces may be switched off: see sysctl kernel.unprivileged_userns_clone, "
+				  "kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces");
 	case EINVAL:
 		if (!ns)
 			break;
-		return error_set(err, ERROR_UNSUPPORTED, errnum, "start a process: this kernel lacks one of the namespace types asked for");
+		return error_set(err, ERROR_UNSUPPORTED, errnum,
+				 "start a process: this kernel lacks one of the namespace types asked for");
 	default:
 		break;
 	}
@@ -213,7 +218,8 @@ static long clone_own(const struct process_clone *how, uint64_t flags, int *pidf
 	return clone_old(&args, pidfd);
 }
 
-static int clone_plain(const struct process_clone *how, process_fn child, void *arg, struct pidref *ret, struct error *err)
+static int clone_plain(const struct process_clone *how, process_fn child, void *arg, struct pidref *ret,
+		       struct error *err)
 {
 	bool placed;
 	int pidfd = FD_NONE;

@@ -26,20 +26,21 @@ struct process_ns {
 
 /* The namespaces that a new process shall be born into. Either list may be empty. */
 struct process_join {
-	int pidfd;            /* FD_NONE, or: enter those of @pidfd_flags of this process by one setns(2) (5.8 and newer) */
+	int pidfd; /* FD_NONE, or: enter those of @pidfd_flags of this process by one setns(2) (5.8 and newer) */
 	uint64_t pidfd_flags; /* CLONE_NEW… */
 	/* Entered after that; whatever the order here, a user namespace first and a mount namespace last. */
 	struct process_ns ns[PROCESS_NS_MAX];
 	size_t ns_count;
-	bool become_root;     /* after entering a user namespace take uid and gid 0 of it; not an error when 0 is unmapped */
+	bool become_root; /* after entering a user namespace take uid and gid 0 of it; not an error when 0 is unmapped */
 };
 #define PROCESS_JOIN_NONE ((struct process_join){.pidfd = FD_NONE})
 
 struct process_clone {
-	uint64_t flags;   /* CLONE_NEW… and CLONE_PARENT; CLONE_PIDFD and SIGCHLD are added. CLONE_NEWTIME: see kernel/time.h */
-	int cgroup_fd;    /* FD_NONE, or a cgroup v2 directory to be born into */
+	uint64_t
+		flags; /* CLONE_NEW… and CLONE_PARENT; CLONE_PIDFD and SIGCHLD are added. CLONE_NEWTIME: see kernel/time.h */
+	int cgroup_fd;                   /* FD_NONE, or a cgroup v2 directory to be born into */
 	const struct process_join *join; /* NULL: none. Then the flags' new namespaces are made inside those joined */
-	const pid_t *set_tid; /* innermost pid namespace first; NULL: the kernel's choice */
+	const pid_t *set_tid;            /* innermost pid namespace first; NULL: the kernel's choice */
 	size_t set_tid_count;
 };
 #define PROCESS_CLONE_INIT ((struct process_clone){.cgroup_fd = FD_NONE})

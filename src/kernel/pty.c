@@ -54,7 +54,8 @@ int pty_open(int devpts_fd, int *ret_master, int *ret_peer, struct error *err)
 		return error_sys(err, errno, "unlock the terminal");
 	peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (peer < 0 && (errno == ENOTTY || errno == EINVAL))
-		return error_set(err, ERROR_UNSUPPORTED, errno, "open the terminal's peer: this kernel is older than 4.13");
+		return error_set(err, ERROR_UNSUPPORTED, errno,
+				 "open the terminal's peer: this kernel is older than 4.13");
 	if (peer < 0)
 		return error_sys(err, errno, "open the terminal's peer");
 	*ret_peer = peer;

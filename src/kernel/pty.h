@@ -34,7 +34,7 @@ int pty_to_stdio(int peer, struct error *err);
 
 /* A terminal put into raw mode and how to put it back. */
 struct pty_raw {
-	int fd;               /* borrowed; FD_NONE: nothing to restore */
+	int fd; /* borrowed; FD_NONE: nothing to restore */
 	struct termios saved;
 };
 #define PTY_RAW_NONE ((struct pty_raw){.fd = FD_NONE})

@@ -29,12 +29,14 @@ static int write_offset(int fd, const char *clock, const struct time_offset *o, 
 	n = snprintf(text, sizeof(text), "%s %lld %u", clock, (long long)o->secs, o->nanosecs);
 	r = file_write_once(fd, text, (size_t)n);
 	if (r == -ERANGE || r == -EINVAL)
-		return error_set(err, ERROR_INVALID, -r, "set the %s offset to %lld s %u ns: the clock would be negative or too large",
-				 clock, (long long)o->secs, o->nanosecs);
+		return error_set(err, ERROR_INVALID, -r,
+				 "set the %s offset to %lld s %u ns: the clock would be negative or too large", clock,
+				 (long long)o->secs, o->nanosecs);
 	return r < 0 ? error_sys(err, -r, "set the %s offset", clock) : 0;
 }
 
-int time_ns_make(int self_fd, const struct time_offset *monotonic, const struct time_offset *boottime, struct error *err)
+int time_ns_make(int self_fd, const struct time_offset *monotonic, const struct time_offset *boottime,
+		 struct error *err)
 {
 	autofd int offsets = FD_NONE;
 	autofd int ns = FD_NONE;
@@ -42,7 +44,8 @@ int time_ns_make(int self_fd, const struct time_offset *monotonic, const struct 
 
 	if (unshare(CLONE_NEWTIME) < 0) {
 		if (errno == EINVAL)
-			return error_set(err, ERROR_UNSUPPORTED, errno, "this kernel has no time namespaces (Linux 5.6)");
+			return error_set(err, ERROR_UNSUPPORTED, errno,
+					 "this kernel has no time namespaces (Linux 5.6)");
 		return error_sys(err, errno, "make a time namespace");
 	}
 	offsets = file_open_proc(self_fd, "timens_offsets", O_WRONLY);

@@ -23,6 +23,7 @@ struct time_offset {
  * Returns 0, or <0: UNSUPPORTED (kernel before 5.6), DENIED (CAP_SYS_TIME over it is needed), LIMIT/INVALID (offset out of range).
  * Context: the container's first process, after clone (memory not shared with another process), before exec.
  * Async-signal-safe. */
-int time_ns_make(int self_fd, const struct time_offset *monotonic, const struct time_offset *boottime, struct error *err);
+int time_ns_make(int self_fd, const struct time_offset *monotonic, const struct time_offset *boottime,
+		 struct error *err);
 
 #endif

@@ -21,7 +21,7 @@
 #define XATTR_LIST_MAX 65536 /* the kernel's XATTR_LIST_MAX and XATTR_SIZE_MAX */
 
 struct copy {
-	int dst;             /* borrowed; where it goes */
+	int dst; /* borrowed; where it goes */
 	uint64_t bytes_left;
 	char *parent;        /* owned; the path that parent_fd stands for; NULL: dst itself */
 	int parent_fd;       /* owned */
@@ -66,7 +66,8 @@ static int copy_xattrs(struct copy *c, int from, int to, struct error *err)
 
 		if (len < 0)
 			continue;
-		if (fsetxattr(to, name, c->value, (size_t)len, 0) < 0 && errno != EOPNOTSUPP && errno != EPERM && errno != EACCES)
+		if (fsetxattr(to, name, c->value, (size_t)len, 0) < 0 && errno != EOPNOTSUPP && errno != EPERM &&
+		    errno != EACCES)
 			return error_sys(err, errno, "copy the attribute '%s'", name);
 	}
 	return 0;
@@ -177,7 +178,8 @@ static int copy_entry(const struct safepath_entry *e, void *arg, struct error *e
 	return r < 0 ? error_wrap(err, "copy '%.200s'", e->path) : 0;
 }
 
-static int finish_dir(struct copy *c, int from_dir, const char *name, int to_dir, const struct stat *st, struct error *err)
+static int finish_dir(struct copy *c, int from_dir, const char *name, int to_dir, const struct stat *st,
+		      struct error *err)
 {
 	autofd int from = safepath_child(from_dir, name, O_RDONLY | O_DIRECTORY, err);
 	autofd int to = FD_NONE;

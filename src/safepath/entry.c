@@ -31,7 +31,8 @@ static int check_name(const char *name, struct error *err)
 {
 	if (safepath_name_valid(name))
 		return 0;
-	return error_set(err, ERROR_INVALID, EINVAL, "'%s' is not a file name (one component, at most 255 bytes)", name);
+	return error_set(err, ERROR_INVALID, EINVAL, "'%s' is not a file name (one component, at most 255 bytes)",
+			 name);
 }
 
 int safepath_child(int dir_fd, const char *name, int flags, struct error *err)
@@ -74,7 +75,8 @@ int safepath_mkdir(int dir_fd, const char *name, mode_t mode, const struct safep
 		made = 0;
 		fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-			return error_set(err, ERROR_CONFLICT, EEXIST, "make the directory '%s': something else has that name", name);
+			return error_set(err, ERROR_CONFLICT, EEXIST,
+					 "make the directory '%s': something else has that name", name);
 		if (fd < 0)
 			fd = -errno;
 	}
@@ -100,7 +102,8 @@ int safepath_create_file(int dir_fd, const char *name, int flags, mode_t mode, c
 	return r < 0 ? error_sys(err, -r, "set mode and owner of '%s'", name) : take_fd(&fd);
 }
 
-int safepath_symlink(int dir_fd, const char *name, const char *target, const struct safepath_owner *owner, struct error *err)
+int safepath_symlink(int dir_fd, const char *name, const char *target, const struct safepath_owner *owner,
+		     struct error *err)
 {
 	autofd int fd = FD_NONE;
 	struct stat st;
@@ -121,8 +124,8 @@ int safepath_symlink(int dir_fd, const char *name, const char *target, const str
 	return r < 0 ? error_sys(err, -r, "set the owner of the symlink '%s'", name) : 0;
 }
 
-int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const struct safepath_owner *owner, int *ret_fd,
-		   struct error *err)
+int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const struct safepath_owner *owner,
+		   int *ret_fd, struct error *err)
 {
 	autofd int fd = FD_NONE;
 	struct stat st;

@@ -129,7 +129,8 @@ static int read_open(int fd, const char *name, bool regular_only, struct buf *ou
 	if (fstat(fd, &st) < 0)
 		return error_sys(err, errno, "read '%s'", name);
 	if (S_ISDIR(st.st_mode) || (regular_only && !S_ISREG(st.st_mode)))
-		return error_set(err, ERROR_INVALID, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "'%s' is not a regular file", name);
+		return error_set(err, ERROR_INVALID, S_ISDIR(st.st_mode) ? EISDIR : EINVAL,
+				 "'%s' is not a regular file", name);
 	return fd_read_to_end(fd, out, name, err);
 }
 
@@ -161,8 +162,8 @@ int safepath_state_open(const char *path, struct error *err)
 		return error_hint(err, "choose another with --root, or run as its owner");
 	}
 	if (st.st_mode & 022) {
-		error_set(err, ERROR_DENIED, EPERM, "the state directory '%s' can be written by others (mode %04o)", path,
-			  (unsigned)(st.st_mode & 07777));
+		error_set(err, ERROR_DENIED, EPERM, "the state directory '%s' can be written by others (mode %04o)",
+			  path, (unsigned)(st.st_mode & 07777));
 		return error_hint(err, "chmod go-w '%.200s'", path);
 	}
 	return take_fd(&fd);

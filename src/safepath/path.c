@@ -23,9 +23,11 @@ static int path_error(struct error *err, int errnum, const char *verb, const cha
 		return error_set(err, ERROR_INVALID, errnum,
 				 "%s '%s' inside the root: too many symlinks, or one that is not allowed", verb, path);
 	case EXDEV:
-		return error_set(err, ERROR_CONFLICT, errnum, "%s '%s' inside the root: it was exchanged meanwhile", verb, path);
+		return error_set(err, ERROR_CONFLICT, errnum, "%s '%s' inside the root: it was exchanged meanwhile",
+				 verb, path);
 	case EAGAIN:
-		return error_set(err, ERROR_BUSY, errnum, "%s '%s' inside the root: somebody keeps changing it", verb, path);
+		return error_set(err, ERROR_BUSY, errnum, "%s '%s' inside the root: somebody keeps changing it", verb,
+				 path);
 	default:
 		return error_sys(err, errnum, "%s '%s' inside the root", verb, path);
 	}
@@ -119,9 +121,11 @@ int safepath_make_target(int root_fd, const char *path, bool is_dir, bool nofoll
 	fd = resolve_open(root_fd, path, &how, &created);
 	if (fd == -ENOTDIR && is_dir)
 		return error_set(err, ERROR_INVALID, ENOTDIR,
-				 "'%s' cannot be the place of a directory: it, or a part of it, is something else", path);
+				 "'%s' cannot be the place of a directory: it, or a part of it, is something else",
+				 path);
 	if (fd == -EISDIR)
-		return error_set(err, ERROR_INVALID, EISDIR, "'%s' cannot be the place of a file: it is a directory", path);
+		return error_set(err, ERROR_INVALID, EISDIR, "'%s' cannot be the place of a file: it is a directory",
+				 path);
 	if (fd < 0)
 		return path_error(err, -fd, "make the mount point", path);
 	*ret_fd = fd;

@@ -63,7 +63,8 @@ int safepath_proc_open(struct safepath_proc *ret, bool pid_only, struct error *e
 		*ret = (struct safepath_proc){.fd = take_fd(&fd)};
 		return 0;
 	}
-	error_set(err, ERROR_UNSUPPORTED, ENOENT, "there is no trustworthy procfs: a new one is not allowed, and /proc is %s",
+	error_set(err, ERROR_UNSUPPORTED, ENOENT,
+		  "there is no trustworthy procfs: a new one is not allowed, and /proc is %s",
 		  fd >= 0 ? "something else" : "missing");
 	return error_hint(err, "mount procfs on /proc");
 }
@@ -199,7 +200,8 @@ int safepath_proc_write_sysctl(const struct safepath_proc *p, const char *key, c
 
 int safepath_proc_read(const struct safepath_proc *p, pid_t pid, const char *rel, struct buf *out, struct error *err)
 {
-	autofd int fd = pid > 0 ? safepath_proc_pid(p, pid, rel, O_RDONLY, err) : safepath_proc_self(p, rel, O_RDONLY, err);
+	autofd int fd =
+		pid > 0 ? safepath_proc_pid(p, pid, rel, O_RDONLY, err) : safepath_proc_self(p, rel, O_RDONLY, err);
 
 	return fd < 0 ? fd : fd_read_to_end(fd, out, rel, err);
 }

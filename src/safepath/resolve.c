@@ -29,11 +29,11 @@
 
 struct walk {
 	const struct resolve_how *how;
-	int root;                          /* borrowed */
-	int stack[SAFEPATH_MAX_DEPTH];     /* owned; the directories from below the root to where we are */
+	int root;                      /* borrowed */
+	int stack[SAFEPATH_MAX_DEPTH]; /* owned; the directories from below the root to where we are */
 	size_t depth;
 	unsigned links;
-	char rest[PATH_MAX];               /* what is still to be resolved */
+	char rest[PATH_MAX]; /* what is still to be resolved */
 };
 
 static void walk_done(struct walk *w)

@@ -12,16 +12,16 @@
 
 enum resolve_make {
 	RESOLVE_MAKE_NOTHING,
-	RESOLVE_MAKE_DIR,  /* the path and all on the way are directories to be made when missing */
-	RESOLVE_MAKE_FILE, /* the last component is an empty regular file */
+	RESOLVE_MAKE_DIR,     /* the path and all on the way are directories to be made when missing */
+	RESOLVE_MAKE_FILE,    /* the last component is an empty regular file */
 };
 
 struct resolve_how {
-	int flags;               /* open(2) flags of the last component; with make: O_PATH is meant */
-	bool nofollow;           /* a symlink as last component is itself the result */
+	int flags;     /* open(2) flags of the last component; with make: O_PATH is meant */
+	bool nofollow; /* a symlink as last component is itself the result */
 	enum resolve_make make;
-	mode_t mode;             /* of the last component when made */
-	mode_t parent_mode;      /* of directories made on the way */
+	mode_t mode;        /* of the last component when made */
+	mode_t parent_mode; /* of directories made on the way */
 	const struct safepath_owner *owner;
 };
 

@@ -23,8 +23,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define SAFEPATH_MAX_LINKS 40   /* symlinks followed in one resolution, as the kernel's own limit */
-#define SAFEPATH_MAX_DEPTH 255  /* components in one resolution */
+#define SAFEPATH_MAX_LINKS 40  /* symlinks followed in one resolution, as the kernel's own limit */
+#define SAFEPATH_MAX_DEPTH 255 /* components in one resolution */
 
 /* Owner for things made; SAFEPATH_KEEP leaves what the kernel gave. */
 struct safepath_owner {
@@ -81,10 +81,11 @@ int safepath_mkdir(int dir_fd, const char *name, mode_t mode, const struct safep
 int safepath_create_file(int dir_fd, const char *name, int flags, mode_t mode, const struct safepath_owner *owner,
 			 struct error *err);
 /* <0: CONFLICT when the name is taken. */
-int safepath_symlink(int dir_fd, const char *name, const char *target, const struct safepath_owner *owner, struct error *err);
+int safepath_symlink(int dir_fd, const char *name, const char *target, const struct safepath_owner *owner,
+		     struct error *err);
 /* @mode: S_IFCHR, S_IFBLK or S_IFIFO with permission bits, set exactly (no umask). @ret_fd (may be NULL): O_PATH, verified. */
-int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const struct safepath_owner *owner, int *ret_fd,
-		   struct error *err);
+int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const struct safepath_owner *owner,
+		   int *ret_fd, struct error *err);
 /* Hard link of the file @fd (not of a name) as @name. */
 int safepath_link_fd(int fd, int dir_fd, const char *name, struct error *err);
 /* Hard link of the file @from in @from_dir (itself, no symlink is followed) as @name in @dir_fd. For trees that nobody else
@@ -117,11 +118,11 @@ int safepath_remove_tree(int dir_fd, const char *name, struct error *err);
 
 /* One object of a walk. */
 struct safepath_entry {
-	int dir_fd;           /* borrowed; the directory it is in */
+	int dir_fd; /* borrowed; the directory it is in */
 	const char *name;
-	const char *path;     /* from the start of the walk, for messages and records: "a/b" */
+	const char *path;      /* from the start of the walk, for messages and records: "a/b" */
 	const struct stat *st; /* lstat */
-	size_t depth;         /* 0: directly in the start directory */
+	size_t depth;          /* 0: directly in the start directory */
 };
 enum safepath_walk_order { SAFEPATH_PRE, SAFEPATH_POST };
 /* @fn's result: 0 go on; 1 (directories, SAFEPATH_PRE): do not enter; <0: stop with that (err filled by fn). */
@@ -142,7 +143,7 @@ int safepath_copy_up(int src_dir, int dst_dir, const struct safepath_copy_limits
 /* ---- procfs ------------------------------------------------------------------------------------------------------------- */
 
 struct safepath_proc {
-	int fd;        /* owned; the root of a procfs that shows our pid namespace */
+	int fd;             /* owned; the root of a procfs that shows our pid namespace */
 	bool private_mount; /* a detached mount of our own: nothing can be mounted over it */
 };
 #define SAFEPATH_PROC_NONE ((struct safepath_proc){.fd = FD_NONE})

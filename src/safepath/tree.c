@@ -149,7 +149,8 @@ static int sweep(int dir, char ret_name[static 256], struct error *err)
 		if (!any)
 			return 0;
 	}
-	return error_set(err, ERROR_CONFLICT, ENOTEMPTY, "somebody keeps making files in a directory that is to be removed");
+	return error_set(err, ERROR_CONFLICT, ENOTEMPTY,
+			 "somebody keeps making files in a directory that is to be removed");
 }
 
 /* Open the directory @name for emptying; a plain user may have to give himself the permission first. */
@@ -172,7 +173,8 @@ static int descend(struct levels *v, int *cur, const char *name, struct error *e
 	int fd;
 
 	if (v->count >= REMOVE_MAX_DEPTH)
-		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "the tree is deeper than %d directories", REMOVE_MAX_DEPTH);
+		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "the tree is deeper than %d directories",
+				 REMOVE_MAX_DEPTH);
 	fd = enter(*cur, name, err);
 	if (fd < 0)
 		return fd;
@@ -218,7 +220,8 @@ int safepath_remove_tree(int dir_fd, const char *name, struct error *err)
 			cur = up;
 			if (unlinkat(cur, v.items[v.count - 1].name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 				r = error_set(err, errno == EBUSY ? ERROR_BUSY : ERROR_CONFLICT, errno,
-					      "remove the directory '%s': %s", v.items[v.count - 1].name, error_text(errno));
+					      "remove the directory '%s': %s", v.items[v.count - 1].name,
+					      error_text(errno));
 			pop(&v);
 		}
 	}
@@ -268,7 +271,8 @@ static int walk_in(struct walk *w, const char *name, const struct stat *st, int6
 	int fd;
 
 	if (w->v.count >= WALK_MAX_DEPTH)
-		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "'%.200s…' is deeper than %d directories", buf_str(&w->path), WALK_MAX_DEPTH);
+		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "'%.200s…' is deeper than %d directories",
+				 buf_str(&w->path), WALK_MAX_DEPTH);
 	fd = safepath_child(w->cur, name, O_RDONLY | O_DIRECTORY, err);
 	if (fd == -EXDEV)
 		return 0; /* a mount point: visited, not entered */
@@ -319,7 +323,8 @@ static int walk_entry(struct walk *w, const struct entry_head *d, struct error *
 		return error_set(err, ERROR_LIMIT, E2BIG, "the tree has more entries than allowed");
 	cut_path(w, base);
 	if ((base && !buf_putc(&w->path, '/')) || !buf_puts(&w->path, d->name))
-		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "a path in the tree is longer than %u bytes", WALK_MAX_PATH);
+		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "a path in the tree is longer than %u bytes",
+				 WALK_MAX_PATH);
 	if (!S_ISDIR(st.st_mode))
 		return visit(w, d->name, &st, err);
 	if (w->order == SAFEPATH_PRE) {

@@ -33,7 +33,8 @@ static bool set_up(void)
 
 static void make_and_attach(void)
 {
-	const struct mount_param params[] = {{.key = "size", .value = "64k", .fd = -1}, {.key = "mode", .value = "0711", .fd = -1}};
+	const struct mount_param params[] = {{.key = "size", .value = "64k", .fd = -1},
+					     {.key = "mode", .value = "0711", .fd = -1}};
 	struct error err;
 	struct statfs fs;
 	struct stat st;
@@ -44,7 +45,8 @@ static void make_and_attach(void)
 
 	if (!set_up())
 		return;
-	fd = mount_new("tmpfs", "mine", params, 2, "nr_inodes=50,,uid=7", 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &err);
+	fd = mount_new("tmpfs", "mine", params, 2, "nr_inodes=50,,uid=7", 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		       &err);
 	REQUIRE(fd >= 0);
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	CHECK(fstatfs(fd, &fs) == 0 && fs.f_blocks * (unsigned long)fs.f_bsize == 65536 && fs.f_files == 50);

@@ -54,7 +54,8 @@ static bool make_link(const char *name)
 			struct nlmsghdr head;
 			struct ifinfomsg info;
 			char room[128];
-		} q = {.head = {.nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL}};
+		} q = {.head = {.nlmsg_type = RTM_NEWLINK,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL}};
 		struct {
 			struct nlmsghdr head;
 			struct nlmsgerr e;
@@ -75,7 +76,8 @@ static bool make_link(const char *name)
 		info->rta_type = IFLA_LINKINFO;
 		info->rta_len = (unsigned short)(RTA_LENGTH(0) + RTA_ALIGN(kind->rta_len));
 		q.head.nlmsg_len = (uint32_t)((char *)info + RTA_ALIGN(info->rta_len) - (char *)&q);
-		if (send(fd, &q, q.head.nlmsg_len, 0) > 0 && recv(fd, &answer, sizeof(answer), 0) > 0 && answer.e.error == 0) {
+		if (send(fd, &q, q.head.nlmsg_len, 0) > 0 && recv(fd, &answer, sizeof(answer), 0) > 0 &&
+		    answer.e.error == 0) {
 			close(fd);
 			return true;
 		}
@@ -86,8 +88,15 @@ static bool make_link(const char *name)
 
 static void move_device(void)
 {
-	const struct netlink_addr v4 = {.family = AF_INET, .prefix_len = 24, .addr = {192, 0, 2, 7}, .broadcast = {192, 0, 2, 255}, .has_broadcast = true};
-	const struct netlink_addr v6 = {.family = AF_INET6, .prefix_len = 64, .addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, .flags = 2 /* no DAD */};
+	const struct netlink_addr v4 = {.family = AF_INET,
+					.prefix_len = 24,
+					.addr = {192, 0, 2, 7},
+					.broadcast = {192, 0, 2, 255},
+					.has_broadcast = true};
+	const struct netlink_addr v6 = {.family = AF_INET6,
+					.prefix_len = 64,
+					.addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1},
+					.flags = 2 /* no DAD */};
 	struct netlink here autonetlink = NETLINK_NONE;
 	struct netlink there autonetlink = NETLINK_NONE;
 	struct netlink_addr addrs[8];
@@ -127,8 +136,9 @@ static void move_device(void)
 	CHECK_INT(link.mtu, 1400);
 	CHECK_INT(netlink_addr_list(&there, link.index, addrs, 8, &count, &err), 0);
 	for (size_t i = 0; i < count && i < 8; i++) {
-		found4 = found4 || (addrs[i].family == AF_INET && memcmp(addrs[i].addr, v4.addr, 4) == 0 && addrs[i].prefix_len == 24 &&
-				    addrs[i].has_broadcast && memcmp(addrs[i].broadcast, v4.broadcast, 4) == 0);
+		found4 = found4 || (addrs[i].family == AF_INET && memcmp(addrs[i].addr, v4.addr, 4) == 0 &&
+				    addrs[i].prefix_len == 24 && addrs[i].has_broadcast &&
+				    memcmp(addrs[i].broadcast, v4.broadcast, 4) == 0);
 		found6 = found6 || (addrs[i].family == AF_INET6 && memcmp(addrs[i].addr, v6.addr, 16) == 0);
 	}
 	CHECK(found4);

@@ -154,7 +154,8 @@ static void fake_devpts(void)
 	CHECK(rmdir(base) == 0);
 	if (unshare(CLONE_NEWNS) < 0)
 		SKIP("a devpts of one's own needs root");
-	pts = mount_new("devpts", NULL, NULL, 0, "newinstance,ptmxmode=0666,mode=0620", 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &err);
+	pts = mount_new("devpts", NULL, NULL, 0, "newinstance,ptmxmode=0666,mode=0620", 0,
+			MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &err);
 	REQUIRE(pts >= 0);
 	CHECK_INT(pty_open(pts, &master, &peer, &err), 0);
 	CHECK_INT(pty_number(master), 0);

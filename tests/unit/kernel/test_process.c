@@ -176,8 +176,8 @@ static void fill_ns(struct process_join *join, const struct target *t, bool by_p
 	static const struct {
 		const char *name;
 		uint64_t flag;
-	} kinds[] = {{"mnt", CLONE_NEWNS}, {"net", CLONE_NEWNET}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS},
-		     {"pid", CLONE_NEWPID}, {"user", CLONE_NEWUSER}};
+	} kinds[] = {{"mnt", CLONE_NEWNS},  {"net", CLONE_NEWNET}, {"ipc", CLONE_NEWIPC},
+		     {"uts", CLONE_NEWUTS}, {"pid", CLONE_NEWPID}, {"user", CLONE_NEWUSER}};
 
 	*join = PROCESS_JOIN_NONE;
 	join->become_root = true;

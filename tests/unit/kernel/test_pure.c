@@ -11,11 +11,13 @@ TEST(signal_names)
 	static const struct {
 		const char *name;
 		int sig;
-	} good[] = {{"SIGTERM", 15}, {"TERM", 15},   {"term", 15},     {"sigKill", 9},	     {"15", 15},      {"1", 1},
-		    {"64", 64},	     {"RTMIN", 34},  {"RTMIN+1", 35},  {"SIGRTMAX-2", 62}, {"rtmax", 64}, {"SIGIOT", 6},
-		    {"CLD", 17},     {"SIGPOLL", 29}, {"SIGRTMIN+30", 64}, {"WINCH", 28}};
-	static const char *const bad[] = {"",	     "0",	"65",	   "-9",    "SIG",  "TERMX",  " TERM",	   "9 ",
-					  "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "+15", "SIGSIGTERM", "1e1", "99999999999"};
+	} good[] = {{"SIGTERM", 15}, {"TERM", 15},       {"term", 15},        {"sigKill", 9},
+		    {"15", 15},      {"1", 1},           {"64", 64},          {"RTMIN", 34},
+		    {"RTMIN+1", 35}, {"SIGRTMAX-2", 62}, {"rtmax", 64},       {"SIGIOT", 6},
+		    {"CLD", 17},     {"SIGPOLL", 29},    {"SIGRTMIN+30", 64}, {"WINCH", 28}};
+	static const char *const bad[] = {"",      "0",          "65",      "-9",         "SIG",     "TERMX",
+					  " TERM", "9 ",         "RTMIN-1", "RTMIN+31",   "RTMAX+1", "RTMIN+",
+					  "+15",   "SIGSIGTERM", "1e1",     "99999999999"};
 	char buf[SIGNAL_NAME_MAX];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

@@ -34,13 +34,20 @@ static inline void put_file(int dir, const char *path, const char *text)
 
 static inline bool fixture_make(struct fixture *f)
 {
-	static const char *const dirs[] = {"outside", "root", "root/a", "root/a/b", "root/a/b/c", "root/etc", "root/swap"};
+	static const char *const dirs[] = {"outside",    "root",     "root/a",   "root/a/b",
+					   "root/a/b/c", "root/etc", "root/swap"};
 	static const struct {
 		const char *name, *target;
 	} links[] = {
-		{"root/abs", "/a/b"},	    {"root/rel", "a/b"},		{"root/up", "../../../../etc"},
-		{"root/out", "../outside"}, {"root/dangling", "/made/by/link"}, {"root/loop", "loop"},
-		{"root/slash", "/"},	    {"root/a/back", "../a/b/../.."},	{"root/tofile", "a/b/c/file"},
+		{"root/abs", "/a/b"},
+		{"root/rel", "a/b"},
+		{"root/up", "../../../../etc"},
+		{"root/out", "../outside"},
+		{"root/dangling", "/made/by/link"},
+		{"root/loop", "loop"},
+		{"root/slash", "/"},
+		{"root/a/back", "../a/b/../.."},
+		{"root/tofile", "a/b/c/file"},
 	};
 
 	(void)snprintf(f->base, sizeof(f->base), "/tmp/bothy-safepath-XXXXXX");

@@ -79,8 +79,8 @@ TEST(readers_see_whole_files)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (int i = 0;; i++)
-			(void)safepath_write_file(f.outside, "f", i & 1 ? "aaaaaaaaaa" : "bbbbbbbbbbbbbbbbbbbb", i & 1 ? 10 : 20, 0600,
-						  false, &err);
+			(void)safepath_write_file(f.outside, "f", i & 1 ? "aaaaaaaaaa" : "bbbbbbbbbbbbbbbbbbbb",
+						  i & 1 ? 10 : 20, 0600, false, &err);
 	}
 	for (int i = 0; i < 3000; i++) {
 		struct buf text autobuf = BUF_INIT(64);
@@ -143,7 +143,8 @@ TEST(locks_under_removal)
 			char next[16];
 			unsigned n = 0;
 
-			if (lock < 0 || safepath_read_file(f.outside, "n", &b, &err) < 0 || sscanf(buf_str(&b), "%u", &n) != 1)
+			if (lock < 0 || safepath_read_file(f.outside, "n", &b, &err) < 0 ||
+			    sscanf(buf_str(&b), "%u", &n) != 1)
 				_exit(1);
 			(void)snprintf(next, sizeof(next), "%u", n + 1);
 			if (safepath_write_file(f.outside, "n", next, strlen(next), 0600, false, &err) < 0)

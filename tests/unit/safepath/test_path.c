@@ -101,7 +101,8 @@ TEST(mount_targets)
 	int fd = FD_NONE;
 
 	REQUIRE(fixture_make(&f));
-	CHECK_INT(safepath_make_target(f.root, "/mnt/data/file", false, false, 0644, SAFEPATH_KEEP, &fd, &err), SAFEPATH_CREATED);
+	CHECK_INT(safepath_make_target(f.root, "/mnt/data/file", false, false, 0644, SAFEPATH_KEEP, &fd, &err),
+		  SAFEPATH_CREATED);
 	CHECK(same_file(fd, f.root, "mnt/data/file"));
 	fd_close(&fd);
 	CHECK_INT(safepath_make_target(f.root, "tofile", false, false, 0644, SAFEPATH_KEEP, &fd, &err), 0);

@@ -131,8 +131,9 @@ TEST(known_paths_with_openat2_refused)
 /* Random paths: whatever the kernel answers, the walk answers. */
 TEST(walk_agrees_with_kernel)
 {
-	static const char *const parts[] = {"a", "b", "c", "file", "..", ".", "", "abs", "rel", "up", "out", "slash", "back",
-					    "etc", "passwd", "tofile", "dangling", "nowhere", "loop"};
+	static const char *const parts[] = {"a",      "b",      "c",        "file",    "..",    ".",    "",
+					    "abs",    "rel",    "up",       "out",     "slash", "back", "etc",
+					    "passwd", "tofile", "dangling", "nowhere", "loop"};
 	struct fixture f;
 	unsigned seed = 12345;
 	unsigned found = 0;

@@ -273,7 +273,8 @@ TEST(copy_keeps_everything)
 	CHECK(mkfifoat(f.root, "fifo", 0600) == 0);
 	CHECK(utimensat(f.root, "a/b/c/file", old, 0) == 0 && utimensat(f.root, "a/b", old, 0) == 0);
 	if (geteuid() == 0)
-		CHECK(fchownat(f.root, "etc/passwd", 7, 8, 0) == 0 && fchownat(f.root, "abs", 9, 10, AT_SYMLINK_NOFOLLOW) == 0);
+		CHECK(fchownat(f.root, "etc/passwd", 7, 8, 0) == 0 &&
+		      fchownat(f.root, "abs", 9, 10, AT_SYMLINK_NOFOLLOW) == 0);
 	fd = openat(f.root, "etc/passwd", O_RDONLY | O_CLOEXEC);
 	xattrs = fsetxattr(fd, "user.colour", "blue", 4, 0) == 0;
 	close(fd);
