@@ -69,8 +69,8 @@ static int refuse_memory(const char *dir, bool v2, const struct cgroup_write *w,
 
 	(void)cgroupfs_read(dir, v2 ? "memory.current" : "memory.usage_in_bytes", usage, sizeof(usage));
 	(void)cgroupfs_read(dir, v2 ? "memory.peak" : "memory.max_usage_in_bytes", peak, sizeof(peak));
-	(void)error_set(err, ERROR_INVALID, EBUSY, "unable to set memory limit to %s (current usage: %s, peak usage: %s)",
-			w->value, usage, peak);
+	(void)error_set(err, ERROR_INVALID, EBUSY,
+			"unable to set memory limit to %s (current usage: %s, peak usage: %s)", w->value, usage, peak);
 	return error_hint(err, "choose a limit above the current usage of %s", dir);
 }
 
@@ -80,8 +80,8 @@ static int refuse_missing(const char *dir, const struct cgroup_write *w, struct 
 
 	if (cgroupfs_read(dir, "cgroup.procs", probe, sizeof(probe)) == -ENOENT)
 		return error_set(err, ERROR_NOT_FOUND, ENOENT, "%s: the control group %s is gone", w->field, dir);
-	(void)error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "linux.resources.%s: this kernel has no %s in %s", w->field, w->file,
-			dir);
+	(void)error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "linux.resources.%s: this kernel has no %s in %s", w->field,
+			w->file, dir);
 	if (strstr(w->file, "memsw") || strstr(w->file, "swap"))
 		return error_hint(err, "swap accounting is off: boot with swapaccount=1");
 	return -err->code;
@@ -94,12 +94,15 @@ static int refuse(const struct cgroup_dir *d, const struct cgroup_write *w, int 
 	if (r == -EBUSY && str_starts(w->file, "memory."))
 		return refuse_memory(d->path, d->v2, w, err);
 	if (r == -EINVAL || r == -ERANGE || r == -ENODEV || r == -EBUSY || r == -ENOSPC || r == -EOPNOTSUPP)
-		(void)error_set(err, ERROR_INVALID, -r, "linux.resources.%s: the kernel does not take \"%s\" for %s in %s: %s",
-				w->field, w->value, w->file, d->path, error_text(-r));
+		(void)error_set(err, ERROR_INVALID, -r,
+				"linux.resources.%s: the kernel does not take \"%s\" for %s in %s: %s", w->field,
+				w->value, w->file, d->path, error_text(-r));
 	else
-		(void)error_sys(err, -r, "linux.resources.%s: write \"%s\" to %s in %s", w->field, w->value, w->file, d->path);
+		(void)error_sys(err, -r, "linux.resources.%s: write \"%s\" to %s in %s", w->field, w->value, w->file,
+				d->path);
 	if (str_eq(w->file, "memory.limit_in_bytes") && r == -EINVAL)
-		return error_hint(err, "with cgroup v1 it cannot be above memory.swap (memory plus swap); change both at once");
+		return error_hint(
+			err, "with cgroup v1 it cannot be above memory.swap (memory plus swap); change both at once");
 	if (str_eq(w->file, "devices.allow") && r == -EPERM)
 		return error_hint(err, "the group above does not allow this device itself");
 	return -err->code;
@@ -147,7 +150,8 @@ static int check_usage(const struct cgroup *cg, const struct spec_resources *res
 	const char *dir = cgroup_dir(cg, CGROUP_MEMORY);
 	uint64_t usage = 0;
 
-	if (cg->mode != CGROUP_MODE_V2 || !dir || !res->memory.check_before_update.set || !res->memory.check_before_update.v)
+	if (cg->mode != CGROUP_MODE_V2 || !dir || !res->memory.check_before_update.set ||
+	    !res->memory.check_before_update.v)
 		return 0;
 	read_u64(dir, "memory.current", &usage);
 	if (res->memory.limit.set && res->memory.limit.v > 0 && (uint64_t)res->memory.limit.v < usage)
@@ -184,13 +188,16 @@ static char *old_value(const char *dir, const struct cgroup_write *w)
 static int write_one(struct applying *a, size_t i, struct error *err, int *ret_kernel)
 {
 	const struct cgroup_write *w = &a->writes->items[i];
-	const struct cgroup_dir *d = w->controller == CGROUP_CONTROLLER_COUNT ? cgroup_find_v2(a->cg) :
-										cgroup_find(a->cg, w->controller);
+	const struct cgroup_dir *d =
+		w->controller == CGROUP_CONTROLLER_COUNT ? cgroup_find_v2(a->cg) : cgroup_find(a->cg, w->controller);
 
 	if (!d) {
 		(void)error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-				"linux.resources.%s: cannot set %s limit: container could not join or create cgroup", w->field,
-				w->controller == CGROUP_CONTROLLER_COUNT ? "this" : cgroup_controller_name(w->controller, false));
+				"linux.resources.%s: cannot set %s limit: container could not join or create cgroup",
+				w->field,
+				w->controller == CGROUP_CONTROLLER_COUNT
+					? "this"
+					: cgroup_controller_name(w->controller, false));
 		*ret_kernel = -EOPNOTSUPP;
 		return -err->code;
 	}
@@ -314,18 +321,25 @@ static int plan_devices_v1(struct cgroup *cg, const struct spec_resources *res, 
 		}
 		return 0;
 	}
-	(void)error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-			"linux.resources.devices: cannot keep the container from devices: the devices controller is not mounted");
+	(void)error_set(
+		err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+		"linux.resources.devices: cannot keep the container from devices: the devices controller is not mounted");
 	return error_hint(err, "mount -t cgroup -o devices cgroup /sys/fs/cgroup/devices");
 }
 
 int cgroup_apply(struct cgroup *cg, const struct spec_resources *res, enum cgroup_apply_mode mode, struct error *err)
 {
 	bool v2 = cg->mode == CGROUP_MODE_V2;
-	struct cgroup_now now = {.update = mode == CGROUP_APPLY_UPDATE, .memory_limit = UINT64_MAX, .memsw_limit = UINT64_MAX,
-				 .period_us = 100000, .quota_us = -1};
+	struct cgroup_now now = {.update = mode == CGROUP_APPLY_UPDATE,
+				 .memory_limit = UINT64_MAX,
+				 .memsw_limit = UINT64_MAX,
+				 .period_us = 100000,
+				 .quota_us = -1};
 	autocgroupwrites struct cgroup_writes writes = {};
-	autoclean(applying_done) struct applying a = {.cg = cg, .writes = &writes, .update = now.update, .file.fd = FD_NONE};
+	autoclean(applying_done) struct applying a = {.cg = cg,
+						      .writes = &writes,
+						      .update = now.update,
+						      .file.fd = FD_NONE};
 	int r;
 
 	if (now.update && v2 && cg->count > 0)

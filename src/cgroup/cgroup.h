@@ -155,7 +155,7 @@ int cgroup_from_json(const struct json *j, struct cgroup **ret, struct error *er
 
 enum cgroup_apply_mode {
 	CGROUP_APPLY_CREATE, /* everything, devices included; the group is empty */
-	CGROUP_APPLY_UPDATE  /* only what is set in @res; devices untouched; old values are put back when a write fails */
+	CGROUP_APPLY_UPDATE /* only what is set in @res; devices untouched; old values are put back when a write fails */
 };
 
 /* Set what @res asks for. Fields that this kernel no longer has (kernel memory) are skipped with a debug line; a limit
@@ -332,7 +332,7 @@ struct cgroup_stats {
 		bool set;
 		uint64_t cache_bytes;
 		struct cgroup_mem_figures usage, swap, kernel, kernel_tcp; /* swap is memory+swap also on v2 */
-		struct cgroup_named_figure *raw; /* owned; memory.stat */
+		struct cgroup_named_figure *raw;                           /* owned; memory.stat */
 		size_t raw_count;
 		uint64_t oom_kills;
 		struct cgroup_psi psi;
@@ -392,8 +392,8 @@ struct cgroup_mount {
 	char *source;       /* owned; BIND: host path, SYMLINK: target, FS and TMPFS: the source shown */
 	char *data;         /* owned; FS: "memory" or "none,name=systemd", TMPFS: "mode=755"; else "" */
 	const char *fstype; /* static: "cgroup", "cgroup2", "tmpfs"; NULL for the others */
-	bool may_fail;      /* FS: when the kernel refuses (EPERM, EBUSY in a user ns) bind @source2, or nothing if NULL */
-	char *source2;      /* owned; host path for that fallback; NULL: none */
+	bool may_fail; /* FS: when the kernel refuses (EPERM, EBUSY in a user ns) bind @source2, or nothing if NULL */
+	char *source2; /* owned; host path for that fallback; NULL: none */
 };
 struct cgroup_mounts {
 	struct cgroup_mount *items; /* in the order to be done */
@@ -407,7 +407,7 @@ void cgroup_mounts_done(struct cgroup_mounts *m);
  * handle that leaves an empty tmpfs (on v2 with @cgroupns a cgroup2 mount, which may fail with no fallback: then as well).
  * The caller mounts everything read-only, nosuid, nodev, noexec unless the document says rw (V10, CVE-2023-25809,
  * CVE-2022-0492: without a cgroup namespace always read-only). Pure. */
-int cgroup_plan_mounts(const struct cgroup_host *host, const struct cgroup *cg, bool cgroupns, struct cgroup_mounts *ret,
-		       struct error *err);
+int cgroup_plan_mounts(const struct cgroup_host *host, const struct cgroup *cg, bool cgroupns,
+		       struct cgroup_mounts *ret, struct error *err);
 
 #endif

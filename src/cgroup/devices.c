@@ -29,7 +29,8 @@ static int check_rules(const struct spec_device_rule *rules, size_t count, struc
 		const struct spec_device_rule *r = &rules[i];
 
 		if (r->major > UINT32_MAX || r->minor > UINT32_MAX || !(r->access & RWM) || !strchr("abc", r->type))
-			return error_set(err, ERROR_INVALID, EINVAL, "resources.devices[%zu]: not a rule for a device", i);
+			return error_set(err, ERROR_INVALID, EINVAL, "resources.devices[%zu]: not a rule for a device",
+					 i);
 	}
 	return 0;
 }
@@ -146,7 +147,7 @@ int cgroup_devices_program(const struct spec_device_rule *rules, size_t count, s
 
 /* What the kernel keeps: one default, and exceptions from it. */
 struct folded {
-	bool allow; /* the default */
+	bool allow;                     /* the default */
 	struct spec_device_rule *items; /* owned; type 'b' or 'c' */
 	size_t count;
 };
@@ -240,8 +241,8 @@ static void add_rule_write(struct cgroup_writes *out, const char *file, const st
 		access[n++] = 'w';
 	if (r->access & SPEC_ACCESS_MKNOD)
 		access[n++] = 'm';
-	cgroup_writes_add(out, CGROUP_DEVICES, CGROUP_WRITE_DEVICE, "devices", file, "%c %s:%s %s", r->type, major, minor,
-			  access);
+	cgroup_writes_add(out, CGROUP_DEVICES, CGROUP_WRITE_DEVICE, "devices", file, "%c %s:%s %s", r->type, major,
+			  minor, access);
 }
 
 int cgroup_devices_plan_v1(const struct spec_device_rule *rules, size_t count, struct cgroup_writes *ret,
@@ -259,9 +260,10 @@ int cgroup_devices_plan_v1(const struct spec_device_rule *rules, size_t count, s
 			continue;
 		}
 		if (!fold_one(&f, &rules[i]))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-					 "resources.devices[%zu]: takes a part out of what an earlier rule %s; cgroup v1 cannot keep that",
-					 i, rules[i].allow ? "denies" : "allows");
+			return error_set(
+				err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				"resources.devices[%zu]: takes a part out of what an earlier rule %s; cgroup v1 cannot keep that",
+				i, rules[i].allow ? "denies" : "allows");
 	}
 	/* A new group has its parent's rules. Where everything is allowed there is nothing to add to that: what the parent
 	 * denies cannot be allowed below it. */

@@ -16,9 +16,9 @@
 #include "kernel/cgroupfs.h"
 
 #define FREEZE_TIMEOUT_MS 10000
-#define V1_TRIES 1000       /* each up to V1_STEP_MS: ten seconds, as with v2 */
+#define V1_TRIES 1000 /* each up to V1_STEP_MS: ten seconds, as with v2 */
 #define V1_STEP_MS 10
-#define V1_QUICK_TRIES 20   /* most groups freeze within microseconds: no waiting at first */
+#define V1_QUICK_TRIES 20 /* most groups freeze within microseconds: no waiting at first */
 #define V1_THAW_EVERY 50
 
 static const struct cgroup_dir *freezer_dir(const struct cgroup *cg)
@@ -119,7 +119,8 @@ static int freeze_v1(const char *dir)
 
 static int thaw_dir(const struct cgroup_dir *d)
 {
-	return d->v2 ? cgroupfs_write(d->path, "cgroup.freeze", "0") : cgroupfs_write(d->path, "freezer.state", "THAWED");
+	return d->v2 ? cgroupfs_write(d->path, "cgroup.freeze", "0")
+		     : cgroupfs_write(d->path, "freezer.state", "THAWED");
 }
 
 int cgroup_freeze(const struct cgroup *cg, struct error *err)
@@ -128,14 +129,15 @@ int cgroup_freeze(const struct cgroup *cg, struct error *err)
 	int r;
 
 	if (!d)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "cannot pause: the container has no control group to freeze");
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "cannot pause: the container has no control group to freeze");
 	r = d->v2 ? freeze_v2(d->path) : freeze_v1(d->path);
 	if (r > 0)
 		return 0;
 	(void)thaw_dir(d); /* a half stopped container is worse than a running one */
 	if (r == 0)
-		return error_set(err, ERROR_BUSY, EBUSY, "freeze %s: a process could not be stopped within %d s", d->path,
-				 FREEZE_TIMEOUT_MS / 1000);
+		return error_set(err, ERROR_BUSY, EBUSY, "freeze %s: a process could not be stopped within %d s",
+				 d->path, FREEZE_TIMEOUT_MS / 1000);
 	return error_sys(err, -r, "freeze %s", d->path);
 }
 
@@ -145,7 +147,8 @@ int cgroup_thaw(const struct cgroup *cg, struct error *err)
 	int r;
 
 	if (!d)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "cannot resume: the container has no control group");
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "cannot resume: the container has no control group");
 	r = thaw_dir(d);
 	return r < 0 ? error_sys(err, -r, "thaw %s", d->path) : 0;
 }

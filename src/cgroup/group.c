@@ -6,9 +6,7 @@
  * Flow of cgroup_create: plan the limits to learn which controllers are needed, choose hierarchies, and per hierarchy make
  * the directory; the fast path is one mkdir. Whatever fails, what this call made is removed again.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -19,10 +17,9 @@
 /* Joined wherever they are mounted: engines and language runtimes read their figures or limits there. The others
  * (hugetlb, net_cls, net_prio, perf_event, rdma, misc) only when the document asks for them. docs/cgroups.md has the
  * cost of each. */
-#define ALWAYS_JOINED                                                                              \
-	(CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET) |         \
-	 CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_BLKIO) | CGROUP_BIT(CGROUP_PIDS) |          \
-	 CGROUP_BIT(CGROUP_DEVICES))
+#define ALWAYS_JOINED                                                                                                  \
+	(CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET) | CGROUP_BIT(CGROUP_MEMORY) | \
+	 CGROUP_BIT(CGROUP_BLKIO) | CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_DEVICES))
 
 static void dir_done(struct cgroup_dir *d)
 {
@@ -148,24 +145,24 @@ static int check_available(const struct cgroup_host *host, uint32_t needed, char
 
 		if (!(needed & ~have & CGROUP_BIT(c)))
 			continue;
-		(void)error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-				"linux.resources.%s: cannot set this limit: the %s controller is not available on this host (cgroup %s)",
-				fields[c], name, cgroup_mode_name(host->mode));
-		return host->mode == CGROUP_MODE_V2 ?
-			       error_hint(err, "see /sys/fs/cgroup/cgroup.controllers; a plain user needs it delegated "
-					       "(systemd: Delegate=%s for user@.service)", name) :
-			       error_hint(err, "mount the %s hierarchy, or enable it on the kernel's command line "
-					       "(cgroup_enable=%s)", name, name);
+		(void)error_set(
+			err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+			"linux.resources.%s: cannot set this limit: the %s controller is not available on this host (cgroup %s)",
+			fields[c], name, cgroup_mode_name(host->mode));
+		return host->mode == CGROUP_MODE_V2
+			       ? error_hint(err,
+					    "see /sys/fs/cgroup/cgroup.controllers; a plain user needs it delegated "
+					    "(systemd: Delegate=%s for user@.service)",
+					    name)
+			       : error_hint(err,
+					    "mount the %s hierarchy, or enable it on the kernel's command line "
+					    "(cgroup_enable=%s)",
+					    name, name);
 	}
 	return 0;
 }
 
 /* ---- making ---- */
-
-static bool no_rights(int r)
-{
-	return r == -EACCES || r == -EPERM || r == -EROFS;
-}
 
 /* Make @d->path; parents that are missing too. Counts in @d->made. -EEXIST: the group itself was there. */
 static int make_dir(struct cgroup_dir *d)
@@ -256,128 +253,14 @@ static int check_existing(const struct cgroup_dir *d, struct error *err)
 	if (r < 0 && r != -EOPNOTSUPP)
 		return error_sys(err, -r, "read %s/cgroup.procs", d->path);
 	if (pids.count > 0) {
-		(void)error_set(err, ERROR_CONFLICT, EBUSY, "container's cgroup is not empty: %zu process(es) found in %s",
-				pids.count, d->path);
-		return error_hint(err, "choose another linux.cgroupsPath, or end process %d and its like", (int)pids.items[0]);
+		(void)error_set(err, ERROR_CONFLICT, EBUSY,
+				"container's cgroup is not empty: %zu process(es) found in %s", pids.count, d->path);
+		return error_hint(err, "choose another linux.cgroupsPath, or end process %d and its like",
+				  (int)pids.items[0]);
 	}
 	if (cgroup_dir_frozen(d) == 1)
 		return error_set(err, ERROR_CONFLICT, EBUSY, "container's cgroup unexpectedly frozen: %s", d->path);
 	return 0;
-}
-
-/* ---- v2 ---- */
-
-/* The types that cannot take what we want to do, with a reason in words. */
-static int check_type(const char *dir, struct error *err)
-{
-	char type[64];
-
-	if (cgroupfs_read(dir, "cgroup.type", type, sizeof(type)) < 0)
-		return 0; /* the hierarchy's root has none */
-	if (str_eq(type, "domain invalid") || str_eq(type, "threaded")) {
-		(void)error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "cannot use %s: its type is \"%s\"", dir, type);
-		return error_hint(err, "a group above it is threaded; choose a linux.cgroupsPath outside of it");
-	}
-	return 0;
-}
-
-/* Switch on, for what is below @dir, the controllers of @want that are off. One write for all, as that is the common
- * case; when it is refused each alone, so that one missing controller does not cost the others. */
-static int enable_in(const char *dir, uint32_t want)
-{
-	char list[512];
-	autobuf struct buf all = BUF_INIT(1024);
-	int r;
-
-	if (cgroupfs_read(dir, "cgroup.subtree_control", list, sizeof(list)) < 0)
-		return -ENOENT;
-	want &= ~cgroup_parse_controllers(list, ' ');
-	if (!want)
-		return 0;
-	for (int c = 0; c < CGROUP_CONTROLLER_COUNT; c++)
-		if (want & CGROUP_BIT(c))
-			buf_printf(&all, "%s+%s", all.len ? " " : "", cgroup_controller_name(c, true));
-	r = cgroupfs_write(dir, "cgroup.subtree_control", buf_str(&all));
-	if (r == 0)
-		return 0;
-	for (int c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
-		char one[32];
-		int q;
-
-		if (!(want & CGROUP_BIT(c)))
-			continue;
-		(void)snprintf(one, sizeof(one), "+%s", cgroup_controller_name(c, true));
-		q = cgroupfs_write(dir, "cgroup.subtree_control", one);
-		if (q < 0)
-			log_debug("%s: cannot enable %s below: %s", dir, one + 1, error_text(-q));
-	}
-	return r;
-}
-
-/* Controllers come down from the mount's root level by level. */
-static int enable_v2(const struct cgroup_dir *d, uint32_t needed, char *const *fields, struct error *err)
-{
-	char list[512];
-	autofree char *dir = NULL;
-	size_t at = strlen(d->mount_point), len = strlen(d->path);
-	int last = 0;
-
-	if (cgroupfs_read(d->path, "cgroup.controllers", list, sizeof(list)) < 0)
-		list[0] = '\0';
-	if (!(d->controllers & ~cgroup_parse_controllers(list, ' ')))
-		return 0; /* everything is there: the usual second container */
-	dir = mem_strdup(d->path);
-	while (at < len) {
-		int r;
-
-		dir[at] = '\0';
-		r = enable_in(dir, d->controllers);
-		last = r ? r : last;
-		dir[at] = '/';
-		at++;
-		at += strcspn(dir + at, "/");
-	}
-	if (cgroupfs_read(d->path, "cgroup.controllers", list, sizeof(list)) < 0)
-		list[0] = '\0';
-	for (int c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
-		if (!(needed & ~cgroup_parse_controllers(list, ' ') & CGROUP_BIT(c)))
-			continue;
-		(void)error_set(err, no_rights(last) ? ERROR_DENIED : ERROR_UNSUPPORTED, last ? -last : EOPNOTSUPP,
-				"linux.resources.%s: cannot set this limit: the %s controller cannot be enabled for %s: %s",
-				fields[c], cgroup_controller_name(c, true), d->path,
-				last == -EBUSY ? "a group above it holds processes itself" :
-				last	       ? error_text(-last) : "it is not handed down to here");
-		return error_hint(err, "choose a linux.cgroupsPath whose parents hold no processes%s",
-				  no_rights(last) ? " and that is delegated to this user" : "");
-	}
-	return check_type(d->path, err);
-}
-
-static int chown_one(const char *dir, const char *name, const struct cgroup_request *req)
-{
-	int r = cgroupfs_chown(dir, name, req->owner_uid, req->owner_gid);
-
-	return r == -ENOENT ? 0 : r;
-}
-
-/* runtime-spec "Cgroup ownership": the directory and the files that the kernel lists, and nothing else. */
-static int delegate(const struct cgroup_dir *d, const struct cgroup_request *req, struct error *err)
-{
-	char list[4096], *line = list;
-	int r = chown_one(d->path, "", req);
-
-	if (cgroupfs_read("/sys/kernel/cgroup", "delegate", list, sizeof(list)) < 0)
-		(void)str_copy(list, sizeof(list), "cgroup.procs\ncgroup.subtree_control\ncgroup.threads");
-	while (r == 0 && *line) {
-		size_t len = strcspn(line, "\n");
-		bool more = line[len] != '\0';
-
-		line[len] = '\0';
-		if (len > 0 && !strchr(line, '/'))
-			r = chown_one(d->path, line, req);
-		line += len + more;
-	}
-	return r < 0 ? error_sys(err, -r, "give %s to user %u", d->path, req->owner_uid) : 0;
 }
 
 /* ---- the whole ---- */
@@ -385,7 +268,7 @@ static int delegate(const struct cgroup_dir *d, const struct cgroup_request *req
 struct making {
 	const struct cgroup_host *host;
 	const struct cgroup_request *req;
-	uint32_t needed; /* controllers that a limit asks for */
+	uint32_t needed;                       /* controllers that a limit asks for */
 	char *fields[CGROUP_CONTROLLER_COUNT]; /* owned; the field that asks */
 };
 
@@ -406,13 +289,16 @@ static int lacking(const struct making *m, const struct cgroup_dir *d, int r, st
 	}
 	if (!m->req->may_lack_rights)
 		return error_sys(err, -r, "make the control group %s", d->path);
-	(void)error_set(err, ERROR_DENIED, -r,
-			"make the control group %s: %s; without root no limits%s can be had unless cgroups are delegated", d->path,
-			error_text(-r), asked ? "" : " and no linux.cgroupsPath");
+	(void)error_set(
+		err, ERROR_DENIED, -r,
+		"make the control group %s: %s; without root no limits%s can be had unless cgroups are delegated",
+		d->path, error_text(-r), asked ? "" : " and no linux.cgroupsPath");
 	for (int c = 0; c < CGROUP_CONTROLLER_COUNT; c++)
 		if (asked & CGROUP_BIT(c))
-			return error_hint(err, "drop %s, or run as root, or under systemd with cgroup v2: "
-					       "systemd-run --user --scope -p Delegate=yes …", m->fields[c]);
+			return error_hint(err,
+					  "drop %s, or run as root, or under systemd with cgroup v2: "
+					  "systemd-run --user --scope -p Delegate=yes …",
+					  m->fields[c]);
 	return error_hint(err, "drop linux.cgroupsPath, or run as root");
 }
 
@@ -422,7 +308,7 @@ static int make_in(const struct making *m, struct cgroup_dir *d, struct error *e
 	int r = make_dir(d);
 
 	if (r < 0 && r != -EEXIST) {
-		if (!no_rights(r))
+		if (!cgroup_no_rights(r))
 			return error_sys(err, -r, "make the control group %s", d->path);
 		r = lacking(m, d, r, err);
 		return r < 0 ? r : 1;
@@ -439,9 +325,9 @@ static int make_in(const struct making *m, struct cgroup_dir *d, struct error *e
 	}
 	if (!d->v2 || m->host->mode != CGROUP_MODE_V2)
 		return 0;
-	r = enable_v2(d, m->needed, m->fields, err);
+	r = cgroup_v2_enable(d, m->needed, m->fields, err);
 	if (r == 0 && m->req->delegate)
-		r = delegate(d, m->req, err);
+		r = cgroup_v2_delegate(d, m->req, err);
 	return r;
 }
 
@@ -458,9 +344,9 @@ static int dir_init(const struct making *m, const struct cgroup_hierarchy *h, st
 		.name = mem_strdup(h->name),
 		.mount_point = mem_strdup(h->mount_point),
 		.path = mem_printf("%s%s", h->mount_point, below),
-		.shown = str_starts(h->mount_root, "/..") ? mem_strdup(below) :
-							    mem_printf("%s%s", str_eq(h->mount_root, "/") ? "" : h->mount_root,
-								       below),
+		.shown = str_starts(h->mount_root, "/..")
+				 ? mem_strdup(below)
+				 : mem_printf("%s%s", str_eq(h->mount_root, "/") ? "" : h->mount_root, below),
 	};
 	return 0;
 }
@@ -471,8 +357,8 @@ static int refuse_limits(const struct making *m, struct error *err)
 		if (m->needed & CGROUP_BIT(c))
 			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
 					 "linux.resources.%s: cannot set this limit: %s", m->fields[c],
-					 m->req->disabled ? "control groups are switched off for this container" :
-							    "no control group hierarchy is mounted");
+					 m->req->disabled ? "control groups are switched off for this container"
+							  : "no control group hierarchy is mounted");
 	return 0;
 }
 
@@ -545,75 +431,4 @@ int cgroup_plan_dirs(const struct cgroup_host *host, const struct cgroup_request
 			strv_push(ret, d.path);
 	}
 	return r;
-}
-
-/* ---- state.json ---- */
-
-struct json *cgroup_to_json(const struct cgroup *cg)
-{
-	struct json *top = json_new_object(), *list = json_new_array();
-
-	json_set(top, "mode", json_new_str(cgroup_mode_name(cg->mode)));
-	if (cg->devices_optional)
-		json_set(top, "devicesOptional", json_new_bool(true));
-	for (size_t i = 0; i < cg->count; i++) {
-		const struct cgroup_dir *d = &cg->dirs[i];
-		struct json *o = json_new_object();
-
-		json_set(o, "path", json_new_str(d->path));
-		json_set(o, "mountPoint", json_new_str(d->mount_point));
-		json_set(o, "shown", json_new_str(d->shown));
-		json_set(o, "v2", json_new_bool(d->v2));
-		json_set(o, "controllers", json_new_u64(d->controllers));
-		json_set_str(o, "name", d->name);
-		json_set(o, "made", json_new_u64(d->made));
-		json_push(list, o);
-	}
-	json_set(top, "directories", list);
-	return top;
-}
-
-static int dir_from_json(const struct json *o, struct cgroup_dir *d)
-{
-	const char *path = json_str(json_get(o, "path")), *mount = json_str(json_get(o, "mountPoint"));
-	const char *shown = json_str(json_get(o, "shown"));
-	uint64_t mask, made;
-
-	if (!path || !mount || !shown || path[0] != '/' || strlen(path) >= CGROUP_PATH_MAX || !str_starts(path, mount) ||
-	    path[strlen(mount)] != '/' || json_u64(json_get(o, "controllers"), &mask) < 0 || mask > UINT32_MAX ||
-	    json_u64(json_get(o, "made"), &made) < 0)
-		return -EINVAL;
-	d->path = mem_strdup(path);
-	d->mount_point = mem_strdup(mount);
-	d->shown = mem_strdup(shown);
-	d->name = mem_strdup(json_str(json_get(o, "name")));
-	d->v2 = json_bool(json_get(o, "v2"));
-	d->controllers = (uint32_t)mask;
-	/* Never more than there is between the mount point and the group. */
-	for (const char *p = path + strlen(mount); *p; p++)
-		if (*p == '/' && d->made < made)
-			d->made++;
-	return 0;
-}
-
-int cgroup_from_json(const struct json *j, struct cgroup **ret, struct error *err)
-{
-	autocgroup struct cgroup *cg = mem_zalloc(1, sizeof(*cg));
-	const char *mode = json_str(json_get(j, "mode"));
-	const struct json *list = json_get(j, "directories");
-
-	for (cg->mode = 0; cg->mode < CGROUP_MODE_COUNT && !str_eq(mode, cgroup_mode_name(cg->mode)); cg->mode++)
-		;
-	if (cg->mode == CGROUP_MODE_COUNT || json_type(list) != JSON_ARRAY || json_len(list) > CGROUP_HIERARCHY_MAX)
-		return error_set(err, ERROR_INVALID, EINVAL, "the record of the control group is damaged");
-	cg->devices_optional = json_bool(json_get(j, "devicesOptional"));
-	for (size_t i = 0; i < json_len(list); i++) {
-		if (dir_from_json(json_at(list, i), &cg->dirs[cg->count++]) < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "the record of the control group is damaged (directory %zu)",
-					 i);
-		if (cgroup_path_check(cg->dirs[i].path, "the record of the control group", err) < 0)
-			return -err->code;
-	}
-	*ret = take_ptr(&cg);
-	return 0;
 }

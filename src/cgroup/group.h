@@ -25,7 +25,7 @@ struct cgroup {
 };
 
 #define CGROUP_PATH_MAX 4096
-#define CGROUP_DEPTH_MAX 64      /* levels of groups that a container may make below its own */
+#define CGROUP_DEPTH_MAX 64        /* levels of groups that a container may make below its own */
 #define CGROUP_FILE_MAX (4u << 20) /* most bytes of one cgroup file (cgroup.procs of a busy group) */
 
 /* The directory with controller @c (v2: the one), or NULL. */
@@ -35,6 +35,18 @@ const struct cgroup_dir *cgroup_find_v2(const struct cgroup *cg);
 /* Words for one hierarchy: "memory", "cpu,cpuacct", "systemd", "unified". */
 void cgroup_dir_label(const struct cgroup_dir *d, char out[static 128]);
 void cgroup_label(bool v2, const char *name, uint32_t controllers, char out[static 128]);
+
+/* True for the errors of a missing right or a read-only mount. */
+static inline bool cgroup_no_rights(int r)
+{
+	return r == -EACCES || r == -EPERM || r == -EROFS;
+}
+
+/* v2.c: enable the hierarchy's controllers from the mount's root down to @d; an error when one of @needed (a mask;
+ * @fields names the field that asks for each) cannot be had. */
+int cgroup_v2_enable(const struct cgroup_dir *d, uint32_t needed, char *const *fields, struct error *err);
+/* Give the group to the request's owner. */
+int cgroup_v2_delegate(const struct cgroup_dir *d, const struct cgroup_request *req, struct error *err);
 
 /* path.c: the group's path below the mount point of @h ("/x/y", never ending in '/'; "" for the mount's root).
  * Allocates @ret. */
@@ -55,15 +67,15 @@ int cgroup_controller_parse(const char *name, bool v2); /* enum value or -1 */
 
 /* limits.c: what the limits look like now, for changes that depend on them. */
 struct cgroup_now {
-	bool update; /* the values below are real; else those of a new group */
+	bool update;                        /* the values below are real; else those of a new group */
 	uint64_t memory_limit, memsw_limit; /* bytes; UINT64_MAX: none */
 	uint64_t period_us;
 	int64_t quota_us; /* -1: none */
 	bool idle;
 };
 /* The writes for @res. @v2: of which kind; @hybrid only words the refusal of `unified`. Pure. */
-int cgroup_limits_plan(const struct spec_resources *res, bool v2, const struct cgroup_now *now, struct cgroup_writes *ret,
-		       struct error *err);
+int cgroup_limits_plan(const struct spec_resources *res, bool v2, const struct cgroup_now *now,
+		       struct cgroup_writes *ret, struct error *err);
 void cgroup_writes_add(struct cgroup_writes *w, enum cgroup_controller c, unsigned flags, const char *field,
 		       const char *file, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* Conversions (docs/cgroups.md). */

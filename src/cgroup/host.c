@@ -274,7 +274,8 @@ static void parse_own(char *line, struct cgroup_host *host)
 	name = named_of(list);
 	for (size_t i = 0; i < host->count; i++) {
 		struct cgroup_hierarchy *h = &host->items[i];
-		bool match = *list == '\0' ? h->v2 : !h->v2 && (name ? str_eq(h->name, name) : (h->controllers & mask) != 0);
+		bool match =
+			*list == '\0' ? h->v2 : !h->v2 && (name ? str_eq(h->name, name) : (h->controllers & mask) != 0);
 
 		if (!match || h->own)
 			continue;

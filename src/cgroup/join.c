@@ -87,7 +87,8 @@ static int check_sub(const struct cgroup *cg, const char *sub, struct error *err
 
 	if (colon && cg->mode == CGROUP_MODE_V2)
 		return error_set(err, ERROR_INVALID, EINVAL,
-				 "--cgroup %s: with cgroup v2 there is one hierarchy, give a path without controllers", sub);
+				 "--cgroup %s: with cgroup v2 there is one hierarchy, give a path without controllers",
+				 sub);
 	for (size_t i = 0; i < cg->count; i++)
 		if (sub_applies(&cg->dirs[i], sub, &path))
 			return cgroup_path_check(path, "bad sub cgroup path", err);
@@ -186,7 +187,8 @@ int cgroup_join_open_like(const struct cgroup *cg, pid_t pid, struct cgroup_join
 		const char *below = shown ? below_group(d, shown) : NULL;
 
 		if (!below)
-			return error_set(err, ERROR_CONFLICT, EBUSY, "process %d is in %s, not in the container's group %s", (int)pid,
+			return error_set(err, ERROR_CONFLICT, EBUSY,
+					 "process %d is in %s, not in the container's group %s", (int)pid,
 					 shown ? shown : "no group", d->path);
 		full = mem_printf("%s%s", d->path, below);
 		r = cgroup_path_check(full, "control group", err);
@@ -211,7 +213,8 @@ int cgroup_verify(const struct cgroup *cg, pid_t pid, struct error *err)
 		if (shown && below_group(&cg->dirs[i], shown))
 			continue;
 		cgroup_dir_label(&cg->dirs[i], label);
-		return error_set(err, ERROR_INTERNAL, EBADE, "process %d is in the %s group \"%s\" and not in %s: its limits would not hold",
+		return error_set(err, ERROR_INTERNAL, EBADE,
+				 "process %d is in the %s group \"%s\" and not in %s: its limits would not hold",
 				 (int)pid, label, shown ? shown : "none", cg->dirs[i].path);
 	}
 	return r;

@@ -108,7 +108,8 @@ static int check_swap(const struct spec_resources *res, uint64_t limit, bool lim
 				 "memory.swap: is memory plus swap and needs memory.limit to be set as well");
 	if (limit != UINT64_MAX && (uint64_t)res->memory.swap.v < limit)
 		return error_set(err, ERROR_INVALID, EINVAL,
-				 "memory.swap: %" PRId64 " is memory plus swap and must not be below memory.limit (%" PRIu64 ")",
+				 "memory.swap: %" PRId64
+				 " is memory plus swap and must not be below memory.limit (%" PRIu64 ")",
 				 res->memory.swap.v, limit);
 	return 0;
 }
@@ -117,7 +118,8 @@ static void debug_ignored(const struct spec_resources *res, bool v2)
 {
 	if (res->memory.kernel.set || res->memory.kernel_tcp.set)
 		log_debug("memory.kernel and memory.kernelTCP are ignored: kernels no longer limit them apart");
-	if (v2 && (res->memory.swappiness.set || (res->memory.disable_oom_killer.set && res->memory.disable_oom_killer.v)))
+	if (v2 &&
+	    (res->memory.swappiness.set || (res->memory.disable_oom_killer.set && res->memory.disable_oom_killer.v)))
 		log_debug("memory.swappiness and memory.disableOOMKiller are ignored: cgroup v2 has neither");
 	if (v2 && given_u(res->blkio.leaf_weight))
 		log_debug("blockIO.leafWeight is ignored: cgroup v2 has no such thing");
@@ -144,9 +146,11 @@ static int memory_v1(struct plan *p, struct error *err)
 	swap_first = swap && (swap_value == -1 || p->now->memsw_limit < (uint64_t)swap_value);
 	for (int turn = 0; turn < 2; turn++) {
 		if (swap && (turn == 0) == swap_first)
-			ADD(p, CGROUP_MEMORY, swap_flags, "memory.swap", "memory.memsw.limit_in_bytes", "%" PRId64, swap_value);
+			ADD(p, CGROUP_MEMORY, swap_flags, "memory.swap", "memory.memsw.limit_in_bytes", "%" PRId64,
+			    swap_value);
 		if (limit && (turn == 0) != swap_first)
-			ADD(p, CGROUP_MEMORY, 0, "memory.limit", "memory.limit_in_bytes", "%" PRId64, res->memory.limit.v);
+			ADD(p, CGROUP_MEMORY, 0, "memory.limit", "memory.limit_in_bytes", "%" PRId64,
+			    res->memory.limit.v);
 	}
 	if (given(res->memory.reservation))
 		ADD(p, CGROUP_MEMORY, 0, "memory.reservation", "memory.soft_limit_in_bytes", "%" PRId64,
@@ -155,7 +159,8 @@ static int memory_v1(struct plan *p, struct error *err)
 		ADD(p, CGROUP_MEMORY, 0, "memory.disableOOMKiller", "memory.oom_control", "%d",
 		    res->memory.disable_oom_killer.v);
 	if (res->memory.swappiness.set)
-		ADD(p, CGROUP_MEMORY, 0, "memory.swappiness", "memory.swappiness", "%" PRIu64, res->memory.swappiness.v);
+		ADD(p, CGROUP_MEMORY, 0, "memory.swappiness", "memory.swappiness", "%" PRIu64,
+		    res->memory.swappiness.v);
 	return 0;
 }
 
@@ -172,8 +177,8 @@ static int memory_v2(struct plan *p, struct error *err)
 {
 	const struct spec_resources *res = p->res;
 	bool limit = given(res->memory.limit), swap = given(res->memory.swap);
-	uint64_t limit_value = limit ? (res->memory.limit.v < 0 ? UINT64_MAX : (uint64_t)res->memory.limit.v) :
-				       p->now->memory_limit;
+	uint64_t limit_value =
+		limit ? (res->memory.limit.v < 0 ? UINT64_MAX : (uint64_t)res->memory.limit.v) : p->now->memory_limit;
 	int r = check_swap(res, limit_value, limit || p->now->update, err);
 
 	if (r < 0)
@@ -182,7 +187,8 @@ static int memory_v2(struct plan *p, struct error *err)
 		int64_t only = -1;
 
 		if (swap && res->memory.swap.v > 0)
-			only = limit_value == UINT64_MAX ? res->memory.swap.v : res->memory.swap.v - (int64_t)limit_value;
+			only = limit_value == UINT64_MAX ? res->memory.swap.v
+							 : res->memory.swap.v - (int64_t)limit_value;
 		/* Without swap accounting in the kernel, no swap and unlimited swap are what there is anyway. */
 		add_bytes_v2(p, only <= 0 ? CGROUP_WRITE_IF_PRESENT : 0, "memory.swap", "memory.swap.max", only);
 	}
@@ -198,9 +204,11 @@ static int memory_v2(struct plan *p, struct error *err)
 static int check_shares(uint64_t shares, struct error *err)
 {
 	if (shares < SHARES_MIN)
-		return error_set(err, ERROR_INVALID, ERANGE, "cpu.shares: the minimum allowed cpu-shares is %d", SHARES_MIN);
+		return error_set(err, ERROR_INVALID, ERANGE, "cpu.shares: the minimum allowed cpu-shares is %d",
+				 SHARES_MIN);
 	if (shares > SHARES_MAX)
-		return error_set(err, ERROR_INVALID, ERANGE, "cpu.shares: the maximum allowed cpu-shares is %d", SHARES_MAX);
+		return error_set(err, ERROR_INVALID, ERANGE, "cpu.shares: the maximum allowed cpu-shares is %d",
+				 SHARES_MAX);
 	return 0;
 }
 
@@ -250,8 +258,9 @@ static int cpu_v2(struct plan *p, struct error *err)
 	bool quota = given(res->cpu.quota_us), period = given_u(res->cpu.period_us);
 
 	if (given_u(res->cpu.rt_period_us) || given(res->cpu.rt_runtime_us))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-				 "cpu.realtimeRuntime: cgroup v2 has no real-time limits (they exist with cgroup v1 only)");
+		return error_set(
+			err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+			"cpu.realtimeRuntime: cgroup v2 has no real-time limits (they exist with cgroup v1 only)");
 	idle_and_shares(p, "cpu.weight", cgroup_shares_to_weight(res->cpu.shares.v));
 	if (res->cpu.burst_us.set)
 		ADD(p, CGROUP_CPU, quota ? CGROUP_WRITE_AGAIN : 0, "cpu.burst", "cpu.max.burst", "%" PRIu64,
@@ -261,7 +270,8 @@ static int cpu_v2(struct plan *p, struct error *err)
 		uint64_t per = period ? res->cpu.period_us.v : p->now->period_us;
 
 		if (q > 0)
-			ADD(p, CGROUP_CPU, 0, quota ? "cpu.quota" : "cpu.period", "cpu.max", "%" PRId64 " %" PRIu64, q, per);
+			ADD(p, CGROUP_CPU, 0, quota ? "cpu.quota" : "cpu.period", "cpu.max", "%" PRId64 " %" PRIu64, q,
+			    per);
 		else
 			ADD(p, CGROUP_CPU, 0, quota ? "cpu.quota" : "cpu.period", "cpu.max", "max %" PRIu64, per);
 	}
@@ -285,7 +295,8 @@ static void pids_both(struct plan *p)
 	if (p->res->pids_limit.v < 0)
 		ADD(p, CGROUP_PIDS, 0, "pids.limit", "pids.max", "max");
 	else
-		ADD(p, CGROUP_PIDS, 0, "pids.limit", "pids.max", "%" PRId64, p->res->pids_limit.v ? p->res->pids_limit.v : 1);
+		ADD(p, CGROUP_PIDS, 0, "pids.limit", "pids.max", "%" PRId64,
+		    p->res->pids_limit.v ? p->res->pids_limit.v : 1);
 }
 
 /* ---- blkio ---- */
@@ -306,7 +317,8 @@ static int check_weights(const struct spec_resources *res, struct error *err)
 	for (size_t i = 0; r == 0 && i < res->blkio.weight_device_count; i++) {
 		r = check_weight(res->blkio.weight_devices[i].weight, "blockIO.weightDevice.weight", err);
 		if (r == 0)
-			r = check_weight(res->blkio.weight_devices[i].leaf_weight, "blockIO.weightDevice.leafWeight", err);
+			r = check_weight(res->blkio.weight_devices[i].leaf_weight, "blockIO.weightDevice.leafWeight",
+					 err);
 	}
 	return r;
 }
@@ -327,11 +339,11 @@ static void throttles_both(struct plan *p, bool v2)
 			const struct spec_blkio_throttle *t = &p->res->blkio.throttle[kind][i];
 
 			if (!v2)
-				ADD(p, CGROUP_BLKIO, 0, throttles[kind].field, throttles[kind].v1, "%u:%u %" PRIu64, t->major,
-				    t->minor, t->rate);
+				ADD(p, CGROUP_BLKIO, 0, throttles[kind].field, throttles[kind].v1, "%u:%u %" PRIu64,
+				    t->major, t->minor, t->rate);
 			else if (t->rate == 0) /* v1's word for "no limit" */
-				ADD(p, CGROUP_BLKIO, 0, throttles[kind].field, "io.max", "%u:%u %s=max", t->major, t->minor,
-				    throttles[kind].v2);
+				ADD(p, CGROUP_BLKIO, 0, throttles[kind].field, "io.max", "%u:%u %s=max", t->major,
+				    t->minor, throttles[kind].v2);
 			else
 				ADD(p, CGROUP_BLKIO, 0, throttles[kind].field, "io.max", "%u:%u %s=%" PRIu64, t->major,
 				    t->minor, throttles[kind].v2, t->rate);
@@ -353,19 +365,20 @@ static int blkio_v1(struct plan *p, struct error *err)
 		ADD(p, CGROUP_BLKIO, 0, "blockIO.weight", "blkio.weight", "%" PRIu64, res->blkio.weight.v);
 	}
 	if (given_u(res->blkio.leaf_weight))
-		ADD(p, CGROUP_BLKIO, 0, "blockIO.leafWeight", "blkio.leaf_weight", "%" PRIu64, res->blkio.leaf_weight.v);
+		ADD(p, CGROUP_BLKIO, 0, "blockIO.leafWeight", "blkio.leaf_weight", "%" PRIu64,
+		    res->blkio.leaf_weight.v);
 	for (size_t i = 0; i < res->blkio.weight_device_count; i++) {
 		const struct spec_blkio_weight *w = &res->blkio.weight_devices[i];
 
 		if (given_u(w->weight)) {
 			ADD(p, CGROUP_BLKIO, CGROUP_WRITE_ELSE_NEXT, "blockIO.weightDevice", "blkio.bfq.weight_device",
 			    "%u:%u %" PRIu64, w->major, w->minor, w->weight.v);
-			ADD(p, CGROUP_BLKIO, 0, "blockIO.weightDevice", "blkio.weight_device", "%u:%u %" PRIu64, w->major,
-			    w->minor, w->weight.v);
+			ADD(p, CGROUP_BLKIO, 0, "blockIO.weightDevice", "blkio.weight_device", "%u:%u %" PRIu64,
+			    w->major, w->minor, w->weight.v);
 		}
 		if (given_u(w->leaf_weight))
-			ADD(p, CGROUP_BLKIO, 0, "blockIO.weightDevice", "blkio.leaf_weight_device", "%u:%u %" PRIu64, w->major,
-			    w->minor, w->leaf_weight.v);
+			ADD(p, CGROUP_BLKIO, 0, "blockIO.weightDevice", "blkio.leaf_weight_device", "%u:%u %" PRIu64,
+			    w->major, w->minor, w->leaf_weight.v);
 	}
 	throttles_both(p, false);
 	return 0;
@@ -410,8 +423,8 @@ static void hugetlb_both(struct plan *p, bool v2)
 			autofree char *file = mem_printf("hugetlb.%s%s.%s", h->page_size, reserved ? ".rsvd" : "",
 							 v2 ? "max" : "limit_in_bytes");
 
-			ADD(p, CGROUP_HUGETLB, reserved ? CGROUP_WRITE_IF_PRESENT : 0, "hugepageLimits", file, "%" PRIu64,
-			    h->limit_bytes);
+			ADD(p, CGROUP_HUGETLB, reserved ? CGROUP_WRITE_IF_PRESENT : 0, "hugepageLimits", file,
+			    "%" PRIu64, h->limit_bytes);
 		}
 	}
 }
@@ -423,8 +436,8 @@ static int network(struct plan *p, bool v2, struct error *err)
 
 	if (v2 && (class || res->network.priority_count > 0))
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-				 "network.%s: the %s controller exists with cgroup v1 only", class ? "classID" : "priorities",
-				 class ? "net_cls" : "net_prio");
+				 "network.%s: the %s controller exists with cgroup v1 only",
+				 class ? "classID" : "priorities", class ? "net_cls" : "net_prio");
 	if (class)
 		ADD(p, CGROUP_NET_CLS, 0, "network.classID", "net_cls.classid", "%" PRIu64, res->network.class_id.v);
 	for (size_t i = 0; i < res->network.priority_count; i++)
@@ -451,7 +464,8 @@ static void rdma_both(struct plan *p)
 /* Files whose content moves, kills or stops processes are no limits: a document could reach processes of others. */
 static bool unified_forbidden(const char *key)
 {
-	static const char *const keys[] = {"cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze", "cgroup.type"};
+	static const char *const keys[] = {"cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze",
+					   "cgroup.type"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (str_eq(key, keys[i]))
@@ -470,8 +484,8 @@ static int unified_one(struct plan *p, const struct spec_pair *pair, struct erro
 		return error_set(err, ERROR_INVALID, EINVAL,
 				 "unified: \"%s\" must be a file name of the form CONTROLLER.PARAMETER", pair->key);
 	if (unified_forbidden(pair->key))
-		return error_set(err, ERROR_INVALID, EINVAL, "unified: \"%s\" moves, stops or kills processes and is no limit",
-				 pair->key);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "unified: \"%s\" moves, stops or kills processes and is no limit", pair->key);
 	prefix = mem_strndup(pair->key, (size_t)(dot - pair->key));
 	c = cgroup_controller_parse(prefix, true);
 	/* One write per line, as the kernel takes them. */
@@ -501,11 +515,13 @@ static int unified(struct plan *p, bool v2, struct error *err)
 	return 0;
 }
 
-int cgroup_limits_plan(const struct spec_resources *res, bool v2, const struct cgroup_now *now, struct cgroup_writes *ret,
-		       struct error *err)
+int cgroup_limits_plan(const struct spec_resources *res, bool v2, const struct cgroup_now *now,
+		       struct cgroup_writes *ret, struct error *err)
 {
-	static const struct cgroup_now fresh = {
-		.memory_limit = UINT64_MAX, .memsw_limit = UINT64_MAX, .period_us = DEFAULT_PERIOD_US, .quota_us = -1};
+	static const struct cgroup_now fresh = {.memory_limit = UINT64_MAX,
+						.memsw_limit = UINT64_MAX,
+						.period_us = DEFAULT_PERIOD_US,
+						.quota_us = -1};
 	autocgroupwrites struct cgroup_writes out = {};
 	struct plan p = {.res = res, .now = now ? now : &fresh, .out = &out};
 	int r;

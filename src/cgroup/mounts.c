@@ -25,12 +25,15 @@ void cgroup_mounts_done(struct cgroup_mounts *m)
 	*m = (struct cgroup_mounts){};
 }
 
-static struct cgroup_mount *add(struct cgroup_mounts *m, enum cgroup_mount_kind kind, const char *name, const char *source)
+static struct cgroup_mount *add(struct cgroup_mounts *m, enum cgroup_mount_kind kind, const char *name,
+				const char *source)
 {
 	struct cgroup_mount *new = &VEC_PUSH(m->items, m->count);
 
-	*new = (struct cgroup_mount){
-		.kind = kind, .name = mem_strdup(name), .source = mem_strdup(source), .data = mem_strdup("")};
+	*new = (struct cgroup_mount){.kind = kind,
+				     .name = mem_strdup(name),
+				     .source = mem_strdup(source),
+				     .data = mem_strdup("")};
 	return new;
 }
 
@@ -85,8 +88,8 @@ static int hand_over(struct cgroup_mounts *from, struct cgroup_mounts *ret)
 	return 0;
 }
 
-int cgroup_plan_mounts(const struct cgroup_host *host, const struct cgroup *cg, bool cgroupns, struct cgroup_mounts *ret,
-		       struct error *err)
+int cgroup_plan_mounts(const struct cgroup_host *host, const struct cgroup *cg, bool cgroupns,
+		       struct cgroup_mounts *ret, struct error *err)
 {
 	autocgroupmounts struct cgroup_mounts out = {};
 	struct cgroup_mount *m;

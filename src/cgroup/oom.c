@@ -99,11 +99,12 @@ int cgroup_oom_watch_open(const struct cgroup *cg, struct cgroup_oom_watch *ret,
 	int r;
 
 	if (!d)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "cannot watch for out of memory: no memory controller");
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "cannot watch for out of memory: no memory controller");
 	w.events_fd = cgroupfs_open(d->path, file_for(d), O_RDONLY);
 	if (w.events_fd == -ENOENT)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "cannot watch for out of memory: no %s in %s", file_for(d),
-				 d->path);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "cannot watch for out of memory: no %s in %s",
+				 file_for(d), d->path);
 	if (w.events_fd < 0)
 		return error_sys(err, -w.events_fd, "open %s of %s", file_for(d), d->path);
 	r = d->v2 ? watch_v2(d, &w, err) : watch_v1(d, &w, err);

@@ -18,7 +18,8 @@ int cgroup_path_check(const char *path, const char *what, struct error *err)
 	const char *at = path;
 
 	if (strlen(path) >= CGROUP_PATH_MAX / 2)
-		return error_set(err, ERROR_INVALID, ENAMETOOLONG, "%s: longer than %d bytes", what, CGROUP_PATH_MAX / 2);
+		return error_set(err, ERROR_INVALID, ENAMETOOLONG, "%s: longer than %d bytes", what,
+				 CGROUP_PATH_MAX / 2);
 	if (str_has_control(path))
 		return error_set(err, ERROR_INVALID, EINVAL, "%s: control characters are not allowed", what);
 	while (*at) {
@@ -27,8 +28,8 @@ int cgroup_path_check(const char *path, const char *what, struct error *err)
 		if (len == 2 && at[0] == '.' && at[1] == '.')
 			return error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" must not contain \"..\"", what, path);
 		if (len > NAME_BYTES_MAX)
-			return error_set(err, ERROR_INVALID, ENAMETOOLONG, "%s: a part of it is longer than %d bytes", what,
-					 NAME_BYTES_MAX);
+			return error_set(err, ERROR_INVALID, ENAMETOOLONG, "%s: a part of it is longer than %d bytes",
+					 what, NAME_BYTES_MAX);
 		at += len;
 		if (*at)
 			at++;
@@ -103,12 +104,13 @@ int cgroup_path_resolve(const struct cgroup_hierarchy *h, enum cgroup_mode mode,
 	own_len = out.len;
 	add_clean(&out, path && *path ? path : id);
 	if (out.failed)
-		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "linux.cgroupsPath: the whole path is longer than %d bytes",
-				 CGROUP_PATH_MAX);
+		return error_set(err, ERROR_LIMIT, ENAMETOOLONG,
+				 "linux.cgroupsPath: the whole path is longer than %d bytes", CGROUP_PATH_MAX);
 	if (out.len == own_len)
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "linux.cgroupsPath: \"%s\" names the root of the hierarchy, not a group of the container's own",
-				 path);
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"linux.cgroupsPath: \"%s\" names the root of the hierarchy, not a group of the container's own",
+			path);
 	*ret = buf_take(&out);
 	return 0;
 }

@@ -80,7 +80,8 @@ int cgroup_delete(struct cgroup *cg, enum cgroup_delete_mode mode, struct error 
 			struct error ignored;
 
 			waited = true;
-			(void)cgroup_wait_empty(cg, EMPTY_TIMEOUT_MS, &ignored); /* the rmdir below says what is wrong */
+			(void)cgroup_wait_empty(cg, EMPTY_TIMEOUT_MS,
+						&ignored); /* the rmdir below says what is wrong */
 			r = remove_tree(d->path);
 		}
 		if (r < 0) {

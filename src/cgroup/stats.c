@@ -97,11 +97,11 @@ static void pick_line(const char *key, char *rest, void *arg)
 			*p->items[i].to = v * p->items[i].times;
 }
 
-#define PICK(dir, file, ...)                                                                       \
-	({                                                                                         \
-		const struct pick pick_[] = {__VA_ARGS__};                                         \
-		struct picks picks_ = {pick_, ARRAY_SIZE(pick_)};                                  \
-		each_pair(dir, file, pick_line, &picks_);                                          \
+#define PICK(dir, file, ...)                                                                                           \
+	({                                                                                                             \
+		const struct pick pick_[] = {__VA_ARGS__};                                                             \
+		struct picks picks_ = {pick_, ARRAY_SIZE(pick_)};                                                      \
+		each_pair(dir, file, pick_line, &picks_);                                                              \
 	})
 
 /* ---- pressure ---- */
@@ -112,7 +112,8 @@ static void psi_line(const char *key, char *rest, void *arg)
 	struct cgroup_psi *psi = arg;
 	struct cgroup_psi_line l = {};
 
-	if (sscanf(rest, "avg10=%lf avg60=%lf avg300=%lf total=%" SCNu64, &l.avg10, &l.avg60, &l.avg300, &l.total_us) != 4)
+	if (sscanf(rest, "avg10=%lf avg60=%lf avg300=%lf total=%" SCNu64, &l.avg10, &l.avg60, &l.avg300, &l.total_us) !=
+	    4)
 		return;
 	psi->set = true;
 	*(str_eq(key, "some") ? &psi->some : &psi->full) = l;
@@ -179,8 +180,9 @@ static void cpu_v1(const struct cgroup *cg, struct cgroup_stats *s)
 	}
 	if (cpu)
 		s->cpu.set |= PICK(cpu, "cpu.stat", {"nr_periods", &s->cpu.periods, 1},
-				   {"nr_throttled", &s->cpu.throttled_periods, 1}, {"throttled_time", &s->cpu.throttled_ns, 1},
-				   {"nr_bursts", &s->cpu.bursts, 1}, {"burst_time", &s->cpu.burst_ns, 1});
+				   {"nr_throttled", &s->cpu.throttled_periods, 1},
+				   {"throttled_time", &s->cpu.throttled_ns, 1}, {"nr_bursts", &s->cpu.bursts, 1},
+				   {"burst_time", &s->cpu.burst_ns, 1});
 }
 
 static void cpu_v2(const char *dir, struct cgroup_stats *s)
@@ -288,7 +290,8 @@ static void memory_v2(const char *dir, struct cgroup_stats *s)
 {
 	struct cgroup_mem_figures *usage = &s->memory.usage, *swap = &s->memory.swap;
 
-	s->memory.set = each_pair(dir, "memory.stat", raw_line, s) && read_number(dir, "memory.current", &usage->usage_bytes);
+	s->memory.set =
+		each_pair(dir, "memory.stat", raw_line, s) && read_number(dir, "memory.current", &usage->usage_bytes);
 	s->memory.cache_bytes = raw_get(s, "file");
 	(void)read_number(dir, "memory.max", &usage->limit_bytes);
 	(void)read_number(dir, "memory.peak", &usage->max_usage_bytes); /* since 5.19 */
@@ -296,8 +299,8 @@ static void memory_v2(const char *dir, struct cgroup_stats *s)
 	if (read_number(dir, "memory.swap.current", &swap->usage_bytes)) {
 		(void)read_number(dir, "memory.swap.max", &swap->limit_bytes);
 		if (swap->limit_bytes != UINT64_MAX)
-			swap->limit_bytes = usage->limit_bytes == UINT64_MAX ? UINT64_MAX :
-									       swap->limit_bytes + usage->limit_bytes;
+			swap->limit_bytes =
+				usage->limit_bytes == UINT64_MAX ? UINT64_MAX : swap->limit_bytes + usage->limit_bytes;
 		swap->usage_bytes += usage->usage_bytes;
 	}
 	read_psi(dir, "memory.pressure", &s->memory.psi);
@@ -410,7 +413,7 @@ static void io_v2_line(const char *key, char *rest, void *arg)
 		const char *op;
 	} fields[] = {
 		{"rbytes", CGROUP_IO_SERVICE_BYTES, "Read"},    {"wbytes", CGROUP_IO_SERVICE_BYTES, "Write"},
-		{"rios", CGROUP_IO_SERVICED, "Read"},	    {"wios", CGROUP_IO_SERVICED, "Write"},
+		{"rios", CGROUP_IO_SERVICED, "Read"},           {"wios", CGROUP_IO_SERVICED, "Write"},
 		{"dbytes", CGROUP_IO_SERVICE_BYTES, "Discard"}, {"dios", CGROUP_IO_SERVICED, "Discard"},
 	};
 	struct cgroup_stats *s = arg;
@@ -459,7 +462,8 @@ const char *cgroup_io_kind_name(enum cgroup_io_kind k)
 /* ---- huge pages, rdma ---- */
 
 /* Every size that Linux has on some machine; those of this one are the ones with a file. */
-static const char *const page_sizes[] = {"64KB", "512KB", "1MB", "2MB", "8MB", "16MB", "32MB", "256MB", "512MB", "1GB", "2GB", "16GB"};
+static const char *const page_sizes[] = {"64KB", "512KB", "1MB",   "2MB", "8MB", "16MB",
+					 "32MB", "256MB", "512MB", "1GB", "2GB", "16GB"};
 
 static void hugetlb_both(const char *dir, bool v2, struct cgroup_stats *s)
 {
@@ -477,7 +481,8 @@ static void hugetlb_both(const char *dir, bool v2, struct cgroup_stats *s)
 				(void)snprintf(name, sizeof(name), "hugetlb.%s.events", page_sizes[i]);
 				(void)PICK(dir, name, {"max", &h.failcnt, 1});
 			} else {
-				(void)snprintf(name, sizeof(name), "hugetlb.%s%s.max_usage_in_bytes", page_sizes[i], *kind);
+				(void)snprintf(name, sizeof(name), "hugetlb.%s%s.max_usage_in_bytes", page_sizes[i],
+					       *kind);
 				(void)read_number(dir, name, &h.max_usage_bytes);
 				(void)snprintf(name, sizeof(name), "hugetlb.%s%s.failcnt", page_sizes[i], *kind);
 				(void)read_number(dir, name, &h.failcnt);
@@ -511,7 +516,9 @@ static void rdma_line(const char *key, char *rest, void *arg)
 			f = &r->s->rdma[i];
 	if (!f) {
 		f = &VEC_PUSH(r->s->rdma, r->s->rdma_count);
-		*f = (struct cgroup_rdma_figures){.device = mem_strdup(key), .handles_max = UINT64_MAX, .objects_max = UINT64_MAX};
+		*f = (struct cgroup_rdma_figures){.device = mem_strdup(key),
+						  .handles_max = UINT64_MAX,
+						  .objects_max = UINT64_MAX};
 	}
 	*(r->limits ? &f->handles_max : &f->handles) = h;
 	*(r->limits ? &f->objects_max : &f->objects) = o;

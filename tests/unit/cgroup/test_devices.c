@@ -52,7 +52,8 @@ static int run(const struct bpf_insn *insns, size_t count, const struct request 
 {
 	uint32_t access = (q->access & R ? BPF_DEVCG_ACC_READ : 0u) | (q->access & W ? BPF_DEVCG_ACC_WRITE : 0u) |
 			  (q->access & M ? BPF_DEVCG_ACC_MKNOD : 0u);
-	uint32_t ctx[3] = {access << 16 | (q->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR), q->major, q->minor};
+	uint32_t ctx[3] = {access << 16 | (q->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR), q->major,
+			   q->minor};
 	uint32_t reg[11] = {};
 
 	for (size_t pc = 0; pc < count; pc++) {
@@ -119,7 +120,8 @@ static bool v1_allows(const struct cgroup_writes *w, const struct request *q)
 		if (type != q->type || (*major != '*' && (uint32_t)strtod(major, NULL) != q->major) ||
 		    (*minor != '*' && (uint32_t)strtod(minor, NULL) != q->minor))
 			continue;
-		excepted |= (uint8_t)((strchr(access, 'r') ? R : 0) | (strchr(access, 'w') ? W : 0) | (strchr(access, 'm') ? M : 0));
+		excepted |= (uint8_t)((strchr(access, 'r') ? R : 0) | (strchr(access, 'w') ? W : 0) |
+				      (strchr(access, 'm') ? M : 0));
 	}
 	return default_allow ? !(excepted & q->access) : (excepted & q->access) == q->access;
 }
@@ -181,13 +183,20 @@ TEST(a_list_without_its_first_rule_denies_the_rest)
 
 TEST(chosen_lists)
 {
-	static const struct spec_device_rule defaults[] = {
-		{false, 'a', -1, -1, RWM}, {true, 'c', -1, -1, M}, {true, 'b', -1, -1, M}, {true, 'c', 1, 3, RWM}, {true, 'c', 2, -1, RWM}};
+	static const struct spec_device_rule defaults[] = {{false, 'a', -1, -1, RWM},
+							   {true, 'c', -1, -1, M},
+							   {true, 'b', -1, -1, M},
+							   {true, 'c', 1, 3, RWM},
+							   {true, 'c', 2, -1, RWM}};
 	static const struct spec_device_rule privileged[] = {{false, 'a', -1, -1, RWM}, {true, 'a', -1, -1, RWM}};
 	static const struct spec_device_rule but_one[] = {{true, 'a', -1, -1, RWM}, {false, 'c', 1, 3, W}};
-	static const struct spec_device_rule again[] = {
-		{true, 'a', -1, -1, RWM}, {false, 'c', 1, -1, RWM}, {false, 'a', -1, -1, RWM}, {true, 'b', 2, 2, R}};
-	static const struct spec_device_rule pieces[] = {{true, 'c', 1, 1, R}, {true, 'c', 1, 1, W}, {true, 'c', 1, 1, M}};
+	static const struct spec_device_rule again[] = {{true, 'a', -1, -1, RWM},
+							{false, 'c', 1, -1, RWM},
+							{false, 'a', -1, -1, RWM},
+							{true, 'b', 2, 2, R}};
+	static const struct spec_device_rule pieces[] = {{true, 'c', 1, 1, R},
+							 {true, 'c', 1, 1, W},
+							 {true, 'c', 1, 1, M}};
 	static const struct spec_device_rule big[] = {{true, 'c', UINT32_MAX, 0x80000001u, RWM}};
 	static const struct spec_device_rule any_read[] = {{true, 'a', -1, -1, R}};
 
@@ -228,8 +237,10 @@ TEST(v1_refuses_what_it_cannot_keep)
 
 TEST(bad_rules_are_refused)
 {
-	static const struct spec_device_rule bad[] = {
-		{true, 'x', 1, 1, RWM}, {true, 'c', 1LL << 32, 1, RWM}, {true, 'c', 1, 1LL << 40, RWM}, {true, 'c', 1, 1, 0}};
+	static const struct spec_device_rule bad[] = {{true, 'x', 1, 1, RWM},
+						      {true, 'c', 1LL << 32, 1, RWM},
+						      {true, 'c', 1, 1LL << 40, RWM},
+						      {true, 'c', 1, 1, 0}};
 	autofree struct bpf_insn *insns = NULL;
 	size_t count;
 	struct error err = {};

@@ -119,7 +119,7 @@ TEST(makes_the_group_in_the_hierarchies_that_count)
 	CHECK(!cgroup_dir(cg, CGROUP_HUGETLB));
 
 	CHECK_INT(cgroup_delete(cg, CGROUP_DELETE_ALL, &err), 0);
-	CHECK(exists(&t, "/memory/engine"));     /* was there before */
+	CHECK(exists(&t, "/memory/engine")); /* was there before */
 	CHECK(!exists(&t, "/memory/engine/pod"));
 	CHECK(!exists(&t, "/cpu,cpuacct/engine"));
 	CHECK_INT(cgroup_delete(cg, CGROUP_DELETE_ALL, &err), 0); /* gone already: fine */
@@ -382,8 +382,8 @@ TEST(v2_controllers_are_enabled_from_the_top)
 	put(&t, "/cg/cgroup.subtree_control", "cpu\n");
 	CHECK_INT(cgroup_host_parse(v2_mounts, "0::/\n", t.root, &t.host, &err), 0);
 	CHECK_INT(t.host.mode, CGROUP_MODE_V2);
-	CHECK_INT(cgroup_host_controllers(&t.host),
-		  CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_MISC));
+	CHECK_INT(cgroup_host_controllers(&t.host), CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_MEMORY) |
+							    CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_MISC));
 	put(&t, "/cg/a/cgroup.subtree_control", "");
 	put(&t, "/cg/a/b/cgroup.procs", "");
 
@@ -559,8 +559,8 @@ static const char *mounts_text(const struct tree *t, const struct cgroup *cg, bo
 
 		if (strncmp(source, t->root, root) == 0)
 			source += root;
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%d %s %s %s\n", m.items[i].kind, m.items[i].name, source,
-					m.items[i].data);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%d %s %s %s\n", m.items[i].kind,
+					m.items[i].name, source, m.items[i].data);
 	}
 	return text;
 }
@@ -569,7 +569,8 @@ TEST(the_view_inside)
 {
 	autotree struct tree t = {};
 	autocgroup struct cgroup *cg = NULL, *none = NULL;
-	const struct cgroup_request req = {.path = "/a", .id = "c1"}, off = {.path = "/a", .id = "c1", .disabled = true};
+	const struct cgroup_request req = {.path = "/a", .id = "c1"},
+				    off = {.path = "/a", .id = "c1", .disabled = true};
 	struct error err = {};
 
 	REQUIRE(tree_init(&t, v1_mounts));
@@ -577,9 +578,10 @@ TEST(the_view_inside)
 	CHECK_INT(cgroup_create(&t.host, &req, &cg, &err), 0);
 	CHECK_INT(cgroup_create(&t.host, &off, &none, &err), 0);
 	REQUIRE(cg && none);
-	CHECK_STR(mounts_text(&t, cg, true), "0  tmpfs mode=755\n2 memory cgroup memory\n2 cpu,cpuacct cgroup cpu,cpuacct\n"
-					     "2 devices cgroup devices\n2 systemd systemd none,name=systemd\n"
-					     "3 cpu cpu,cpuacct \n3 cpuacct cpu,cpuacct \n");
+	CHECK_STR(mounts_text(&t, cg, true),
+		  "0  tmpfs mode=755\n2 memory cgroup memory\n2 cpu,cpuacct cgroup cpu,cpuacct\n"
+		  "2 devices cgroup devices\n2 systemd systemd none,name=systemd\n"
+		  "3 cpu cpu,cpuacct \n3 cpuacct cpu,cpuacct \n");
 	CHECK_STR(mounts_text(&t, cg, false), "0  tmpfs mode=755\n1 memory /memory/a \n1 cpu,cpuacct /cpu,cpuacct/a \n"
 					      "1 devices /devices/a \n1 systemd /systemd/a \n"
 					      "3 cpu cpu,cpuacct \n3 cpuacct cpu,cpuacct \n");

@@ -52,7 +52,8 @@ TEST(v1_host)
 	autocgrouphost struct cgroup_host h = {};
 	struct error err = {};
 
-	CHECK_INT(cgroup_host_parse("35 31 0:32 / /cg\\040x/memory rw - cgroup cgroup rw,memory\n", "4:memory:/a\n", "", &h, &err),
+	CHECK_INT(cgroup_host_parse("35 31 0:32 / /cg\\040x/memory rw - cgroup cgroup rw,memory\n", "4:memory:/a\n", "",
+				    &h, &err),
 		  0);
 	CHECK_INT(h.mode, CGROUP_MODE_V1);
 	REQUIRE(h.count == 1);
@@ -101,7 +102,13 @@ TEST(no_cgroups_is_no_error)
 TEST(broken_lines_are_left_out)
 {
 	static const char *const texts[] = {
-		"", "\n\n", "1", "1 0 0:1 / /x", "1 0 0:1 / /x rw -", "1 0 0:1 / /x rw - cgroup", "1 0 0:1 / /x rw - cgroup c",
+		"",
+		"\n\n",
+		"1",
+		"1 0 0:1 / /x",
+		"1 0 0:1 / /x rw -",
+		"1 0 0:1 / /x rw - cgroup",
+		"1 0 0:1 / /x rw - cgroup c",
 		"1 0 0:1 / /x rw - cgroup c rw\n" /* neither controller nor name */,
 	};
 
@@ -123,7 +130,8 @@ TEST(more_hierarchies_than_there_is_room_for)
 	size_t len = 0;
 
 	for (int i = 0; i < 2 * CGROUP_HIERARCHY_MAX; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%d 0 0:1 / /x%d rw - cgroup c rw,name=n%d\n", i + 1, i, i);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%d 0 0:1 / /x%d rw - cgroup c rw,name=n%d\n",
+					i + 1, i, i);
 	CHECK_INT(cgroup_host_parse(text, "", "", &h, &err), 0);
 	CHECK_INT(h.count, CGROUP_HIERARCHY_MAX);
 }

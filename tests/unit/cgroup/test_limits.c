@@ -25,7 +25,10 @@ static const char *plan(const struct spec_resources *res, bool v2, const struct 
 
 #define V1(...) plan(&(struct spec_resources){__VA_ARGS__}, false, NULL)
 #define V2(...) plan(&(struct spec_resources){__VA_ARGS__}, true, NULL)
-#define SET(n) {true, n}
+#define SET(n)                                                                                                         \
+	{                                                                                                              \
+		true, n                                                                                                \
+	}
 
 TEST(nothing_asked_nothing_written)
 {
@@ -38,8 +41,8 @@ TEST(shares_to_weight)
 {
 	static const struct {
 		uint64_t shares, weight;
-	} rows[] = {{0, 0}, {1, 1}, {2, 1}, {1024, 100}, {262144, 10000}, {1000000, 10000}, {3, 2}, {100, 17}, {512, 59},
-		    {2048, 174}, {4096, 303}};
+	} rows[] = {{0, 0}, {1, 1},    {2, 1},    {1024, 100}, {262144, 10000}, {1000000, 10000},
+		    {3, 2}, {100, 17}, {512, 59}, {2048, 174}, {4096, 303}};
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -168,20 +171,23 @@ TEST(block_io)
 {
 	struct spec_blkio_weight wd[] = {{8, 0, SET(500), {}}};
 	struct spec_blkio_throttle rbps[] = {{8, 0, 1000}, {8, 16, 0}}, wiops[] = {{8, 0, 5}};
-	const struct spec_resources res = {.blkio = {
-						   .weight = SET(500),
-						   .weight_devices = wd,
-						   .weight_device_count = 1,
-						   .throttle = {[SPEC_BLKIO_READ_BPS] = rbps, [SPEC_BLKIO_WRITE_IOPS] = wiops},
-						   .throttle_count = {[SPEC_BLKIO_READ_BPS] = 2, [SPEC_BLKIO_WRITE_IOPS] = 1},
-					   }};
+	const struct spec_resources res = {
+		.blkio = {
+			.weight = SET(500),
+			.weight_devices = wd,
+			.weight_device_count = 1,
+			.throttle = {[SPEC_BLKIO_READ_BPS] = rbps, [SPEC_BLKIO_WRITE_IOPS] = wiops},
+			.throttle_count = {[SPEC_BLKIO_READ_BPS] = 2, [SPEC_BLKIO_WRITE_IOPS] = 1},
+		}};
 
-	CHECK_STR(plan(&res, false, NULL), "blkio.bfq.weight=500\nblkio.weight=500\n"
-					   "blkio.bfq.weight_device=8:0 500\nblkio.weight_device=8:0 500\n"
-					   "blkio.throttle.read_bps_device=8:0 1000\nblkio.throttle.read_bps_device=8:16 0\n"
-					   "blkio.throttle.write_iops_device=8:0 5\n");
-	CHECK_STR(plan(&res, true, NULL), "io.bfq.weight=500\nio.weight=4950\nio.bfq.weight=8:0 500\nio.weight=8:0 4950\n"
-					  "io.max=8:0 rbps=1000\nio.max=8:16 rbps=max\nio.max=8:0 wiops=5\n");
+	CHECK_STR(plan(&res, false, NULL),
+		  "blkio.bfq.weight=500\nblkio.weight=500\n"
+		  "blkio.bfq.weight_device=8:0 500\nblkio.weight_device=8:0 500\n"
+		  "blkio.throttle.read_bps_device=8:0 1000\nblkio.throttle.read_bps_device=8:16 0\n"
+		  "blkio.throttle.write_iops_device=8:0 5\n");
+	CHECK_STR(plan(&res, true, NULL),
+		  "io.bfq.weight=500\nio.weight=4950\nio.bfq.weight=8:0 500\nio.weight=8:0 4950\n"
+		  "io.max=8:0 rbps=1000\nio.max=8:16 rbps=max\nio.max=8:0 wiops=5\n");
 	CHECK_INT(flags_of(&res, true, 0), CGROUP_WRITE_ELSE_NEXT);
 	CHECK_INT(flags_of(&res, true, 1), 0);
 	CHECK_CONTAINS(V1(.blkio.weight = SET(9)), "error: blockIO.weight");
@@ -200,13 +206,15 @@ TEST(hugepages_network_rdma)
 	CHECK_STR(V1(.network = {.class_id = SET(1048577), .priorities = prio, .priority_count = 1}),
 		  "net_cls.classid=1048577\nnet_prio.ifpriomap=eth0 5\n");
 	CHECK_CONTAINS(V2(.network = {.priorities = prio, .priority_count = 1}), "net_prio");
-	CHECK_STR(V2(.rdma = rdma, .rdma_count = 2), "rdma.max=mlx4_0 hca_handle=3 hca_object=10000\nrdma.max=mlx4_1 hca_handle=1\n");
+	CHECK_STR(V2(.rdma = rdma, .rdma_count = 2),
+		  "rdma.max=mlx4_0 hca_handle=3 hca_object=10000\nrdma.max=mlx4_1 hca_handle=1\n");
 }
 
 TEST(unified_keys)
 {
 	struct spec_pair ok[] = {{"memory.high", "1000"}, {"io.max", "8:0 rbps=1\n8:16 rbps=2\n"}, {"new.file", "x"}};
-	struct spec_pair bad[] = {{"../x.y", "1"}, {"nodot", "1"}, {"cgroup.procs", "1"}, {"cgroup.kill", "1"}, {"a.b/c", "1"}};
+	struct spec_pair bad[] = {
+		{"../x.y", "1"}, {"nodot", "1"}, {"cgroup.procs", "1"}, {"cgroup.kill", "1"}, {"a.b/c", "1"}};
 
 	CHECK_STR(V2(.unified = {ok, 3}), "memory.high=1000\nio.max=8:0 rbps=1\nio.max=8:16 rbps=2\nnew.file=x\n");
 	CHECK_CONTAINS(V1(.unified = {ok, 1}), "needs cgroup v2");

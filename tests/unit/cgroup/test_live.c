@@ -54,7 +54,8 @@ static bool live_make(struct live *l, const char *tag, const struct spec_resourc
 	autofree char *path = mem_printf("/bothy-test-%s-%d/c", tag, (int)getpid());
 	const struct cgroup_request req = {.path = path, .id = "c", .resources = res};
 
-	return cgroup_host_probe(&l->host, err) == 0 && l->host.count > 0 && cgroup_create(&l->host, &req, &l->cg, err) == 0 &&
+	return cgroup_host_probe(&l->host, err) == 0 && l->host.count > 0 &&
+	       cgroup_create(&l->host, &req, &l->cg, err) == 0 &&
 	       cgroup_apply(l->cg, res, CGROUP_APPLY_CREATE, err) == 0;
 }
 
@@ -208,13 +209,18 @@ TEST(limits_arrive_and_change)
 {
 	autolive struct live l = {};
 	struct spec_device_rule rules[] = {null_only};
-	const struct spec_resources res = {.memory = {.limit = {true, 64 << 20}}, .pids_limit = {true, 32},
-					   .cpu = {.shares = {true, 512}, .quota_us = {true, 50000}, .period_us = {true, 100000}},
-					   .devices = rules, .device_count = 1};
+	const struct spec_resources res = {.memory = {.limit = {true, 64 << 20}},
+					   .pids_limit = {true, 32},
+					   .cpu = {.shares = {true, 512},
+						   .quota_us = {true, 50000},
+						   .period_us = {true, 100000}},
+					   .devices = rules,
+					   .device_count = 1};
 	const struct spec_resources change = {.memory = {.limit = {true, 128 << 20}}, .pids_limit = {true, 64}};
 	const struct spec_resources bad = {.memory = {.limit = {true, 96 << 20}}, .cpu.cpus = "4095"};
 	autocgroupstats struct cgroup_stats s = {};
-	uint32_t need = CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUSET);
+	uint32_t need = CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_CPU) |
+			CGROUP_BIT(CGROUP_CPUSET);
 	struct error err = {};
 
 	if (!usable())
@@ -281,7 +287,8 @@ TEST(out_of_memory_is_noticed)
 {
 	autolive struct live l = {};
 	struct spec_device_rule rules[] = {null_only};
-	const struct spec_resources res = {.memory = {.limit = {true, 8 << 20}, .swap = {true, 8 << 20}}, .devices = rules,
+	const struct spec_resources res = {.memory = {.limit = {true, 8 << 20}, .swap = {true, 8 << 20}},
+					   .devices = rules,
 					   .device_count = 1};
 	__attribute__((cleanup(cgroup_oom_watch_done))) struct cgroup_oom_watch w = CGROUP_OOM_WATCH_NONE;
 	struct pollfd p;
@@ -316,7 +323,8 @@ TEST(the_same_with_cgroup2_alone)
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
 		SKIP("needs root");
-	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 || mount("none", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 ||
+	    mount("none", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
 		SKIP("cgroup2 cannot be mounted here");
 	{
 		autocgrouphost struct cgroup_host host = {};

@@ -48,9 +48,10 @@ static struct cgroup *open_group(struct tree *t, bool v2)
 		return NULL;
 	dir = mem_printf("%s/g", t->root);
 	(void)mkdir(dir, 0755);
-	text = mem_printf("{\"mode\":\"%s\",\"directories\":[{\"path\":\"%s\",\"mountPoint\":\"%s\",\"shown\":\"/g\",\"v2\":%s,"
-			  "\"controllers\":%u,\"made\":0}]}",
-			  v2 ? "v2" : "v1", dir, t->root, v2 ? "true" : "false", CGROUP_BIT(CGROUP_CONTROLLER_COUNT) - 1);
+	text = mem_printf(
+		"{\"mode\":\"%s\",\"directories\":[{\"path\":\"%s\",\"mountPoint\":\"%s\",\"shown\":\"/g\",\"v2\":%s,"
+		"\"controllers\":%u,\"made\":0}]}",
+		v2 ? "v2" : "v1", dir, t->root, v2 ? "true" : "false", CGROUP_BIT(CGROUP_CONTROLLER_COUNT) - 1);
 	if (json_parse(text, strlen(text), "t", &j, &err) < 0 || cgroup_from_json(j, &cg, &err) < 0)
 		return NULL;
 	put(t, "cgroup.procs", "");
@@ -103,19 +104,22 @@ TEST(v1_figures)
 	CHECK_STR(json_text(&s, "cpu"), "{\"usage\":{\"total\":1000,\"percpu\":[700,300],\"percpu_kernel\":[200,200],"
 					"\"percpu_user\":[500,100],\"kernel\":400,\"user\":600},"
 					"\"throttling\":{\"periods\":4,\"throttledPeriods\":2,\"throttledTime\":99}}");
-	CHECK_STR(json_text(&s, "cpuset"),
-		  "{\"cpus\":[0,1,2,7],\"cpu_exclusive\":0,\"mems\":[0],\"mem_hardwall\":0,\"mem_exclusive\":0,\"memory_migrate\":0,"
-		  "\"memory_spread_page\":0,\"memory_spread_slab\":0,\"memory_pressure\":0,\"sched_load_balance\":0,"
-		  "\"sched_relax_domain_level\":-1}");
-	CHECK_STR(json_text(&s, "memory"),
-		  "{\"cache\":11,\"usage\":{\"limit\":9223372036854771712,\"usage\":33,\"max\":44,\"failcnt\":1},"
-		  "\"swap\":{\"limit\":0,\"failcnt\":0},\"kernel\":{\"limit\":0,\"failcnt\":0},\"kernelTCP\":{\"limit\":0,\"failcnt\":0},"
-		  "\"raw\":{\"cache\":11,\"rss\":22}}");
+	CHECK_STR(
+		json_text(&s, "cpuset"),
+		"{\"cpus\":[0,1,2,7],\"cpu_exclusive\":0,\"mems\":[0],\"mem_hardwall\":0,\"mem_exclusive\":0,\"memory_migrate\":0,"
+		"\"memory_spread_page\":0,\"memory_spread_slab\":0,\"memory_pressure\":0,\"sched_load_balance\":0,"
+		"\"sched_relax_domain_level\":-1}");
+	CHECK_STR(
+		json_text(&s, "memory"),
+		"{\"cache\":11,\"usage\":{\"limit\":9223372036854771712,\"usage\":33,\"max\":44,\"failcnt\":1},"
+		"\"swap\":{\"limit\":0,\"failcnt\":0},\"kernel\":{\"limit\":0,\"failcnt\":0},\"kernelTCP\":{\"limit\":0,\"failcnt\":0},"
+		"\"raw\":{\"cache\":11,\"rss\":22}}");
 	CHECK_INT(s.memory.oom_kills, 3);
 	CHECK_STR(json_text(&s, "pids"), "{\"current\":5}");
-	CHECK_STR(json_text(&s, "blkio"),
-		  "{\"ioServiceBytesRecursive\":[{\"major\":8,\"op\":\"Read\",\"value\":10},{\"major\":8,\"op\":\"Write\",\"value\":20},"
-		  "{\"major\":8,\"op\":\"Total\",\"value\":30}],\"ioServicedRecursive\":[{\"major\":8,\"op\":\"Read\",\"value\":1}]}");
+	CHECK_STR(
+		json_text(&s, "blkio"),
+		"{\"ioServiceBytesRecursive\":[{\"major\":8,\"op\":\"Read\",\"value\":10},{\"major\":8,\"op\":\"Write\",\"value\":20},"
+		"{\"major\":8,\"op\":\"Total\",\"value\":30}],\"ioServicedRecursive\":[{\"major\":8,\"op\":\"Read\",\"value\":1}]}");
 	CHECK_STR(json_text(&s, "hugetlb"), "{\"2MB\":{\"usage\":7,\"max\":8,\"failcnt\":9}}");
 }
 
@@ -128,8 +132,10 @@ TEST(v2_figures)
 	struct error err = {};
 
 	REQUIRE(cg);
-	put(&t, "cpu.stat", "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 1\nnr_throttled 1\nthrottled_usec 7\nnr_bursts 0\n");
-	put(&t, "cpu.pressure", "some avg10=1.50 avg60=0.25 avg300=0.00 total=42\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n");
+	put(&t, "cpu.stat",
+	    "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 1\nnr_throttled 1\nthrottled_usec 7\nnr_bursts 0\n");
+	put(&t, "cpu.pressure",
+	    "some avg10=1.50 avg60=0.25 avg300=0.00 total=42\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n");
 	put(&t, "memory.stat", "anon 1\nfile 2\n");
 	put(&t, "memory.current", "100\n");
 	put(&t, "memory.max", "1000\n");
@@ -211,7 +217,8 @@ TEST(rubbish_in_the_files)
 	put(&t, "cpuacct.usage_percpu", "1 x 2\n");
 	put(&t, "cpu.stat", "nr_periods\nnr_throttled -1\n\n\n");
 	put(&t, "memory.stat", "cache\nrss 1 2\n x 3\n");
-	put(&t, "blkio.throttle.io_service_bytes", "8 Read 1\n8:x Read 1\n8:0 Odd 1\n8:0 Read x\n99999999999:0 Read 1\n");
+	put(&t, "blkio.throttle.io_service_bytes",
+	    "8 Read 1\n8:x Read 1\n8:0 Odd 1\n8:0 Read x\n99999999999:0 Read 1\n");
 	put(&t, "rdma.current", "dev hca_handle=\ndev2 x\n");
 	put(&t, "cpuset.cpus", "0-70000,5-,x\n");
 	CHECK_INT(cgroup_stats(cg, &s, &err), 0);
