@@ -7,7 +7,7 @@
 #include "seccomp/seccomp.h"
 #include "seccomp/syscalls.h"
 
-#define ARCH_ROW(name, audit, base, wide, big, mux)                                                \
+#define ARCH_ROW(name, audit, base, wide, big, mux)                                                                    \
 	[SECCOMP_ARCH_##name] = {"SCMP_ARCH_" #name, audit, base, wide, big, mux},
 static const struct arch_info archs[SECCOMP_ARCH_COUNT] = {SECCOMP_ARCHS(ARCH_ROW)};
 
@@ -62,8 +62,7 @@ int64_t seccomp_syscall_number(const char *arch, const char *name)
 	uint16_t row = syscall_find(name);
 	size_t count;
 
-	if (a == SECCOMP_ARCH_COUNT || row == SYSCALL_ROW_NONE ||
-	    syscall_row(row)->rank[a] == SYSCALL_RANK_NONE)
+	if (a == SECCOMP_ARCH_COUNT || row == SYSCALL_ROW_NONE || syscall_row(row)->rank[a] == SYSCALL_RANK_NONE)
 		return -1;
 	return syscall_numbers(a, &count)[syscall_row(row)->rank[a]];
 }

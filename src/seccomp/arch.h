@@ -22,29 +22,29 @@
 
 /* Columns: word, audit number, first system call number, 64-bit arguments, big-endian, has socketcall(2) and ipc(2).
  * x32 has 64-bit registers, but its calls take 32-bit arguments, and libseccomp compares them so. */
-#define SECCOMP_ARCHS(X)                                                      \
-	X(X86, AUDIT_ARCH_I386, 0, false, false, true)                        \
-	X(X86_64, AUDIT_ARCH_X86_64, 0, true, false, false)                   \
-	X(X32, AUDIT_ARCH_X86_64, 0x40000000, false, false, false)            \
-	X(ARM, AUDIT_ARCH_ARM, 0, false, false, false)                        \
-	X(AARCH64, AUDIT_ARCH_AARCH64, 0, true, false, false)                 \
-	X(MIPS, AUDIT_ARCH_MIPS, 4000, false, true, true)                     \
-	X(MIPS64, AUDIT_ARCH_MIPS64, 5000, true, true, false)                 \
-	X(MIPS64N32, AUDIT_ARCH_MIPS64N32, 6000, false, true, false)          \
-	X(MIPSEL, AUDIT_ARCH_MIPSEL, 4000, false, false, true)                \
-	X(MIPSEL64, AUDIT_ARCH_MIPSEL64, 5000, true, false, false)            \
-	X(MIPSEL64N32, AUDIT_ARCH_MIPSEL64N32, 6000, false, false, false)     \
-	X(PPC, AUDIT_ARCH_PPC, 0, false, true, true)                          \
-	X(PPC64, AUDIT_ARCH_PPC64, 0, true, true, true)                       \
-	X(PPC64LE, AUDIT_ARCH_PPC64LE, 0, true, false, true)                  \
-	X(S390, AUDIT_ARCH_S390, 0, false, true, true)                        \
-	X(S390X, AUDIT_ARCH_S390X, 0, true, true, true)                       \
-	X(PARISC, AUDIT_ARCH_PARISC, 0, false, true, false)                   \
-	X(PARISC64, AUDIT_ARCH_PARISC64, 0, true, true, false)                \
-	X(RISCV64, AUDIT_ARCH_RISCV64, 0, true, false, false)                 \
-	X(LOONGARCH64, AUDIT_ARCH_LOONGARCH64, 0, true, false, false)         \
-	X(M68K, AUDIT_ARCH_M68K, 0, false, true, true)                        \
-	X(SH, AUDIT_ARCH_SHEL, 0, false, false, true)                         \
+#define SECCOMP_ARCHS(X)                                                                                               \
+	X(X86, AUDIT_ARCH_I386, 0, false, false, true)                                                                 \
+	X(X86_64, AUDIT_ARCH_X86_64, 0, true, false, false)                                                            \
+	X(X32, AUDIT_ARCH_X86_64, 0x40000000, false, false, false)                                                     \
+	X(ARM, AUDIT_ARCH_ARM, 0, false, false, false)                                                                 \
+	X(AARCH64, AUDIT_ARCH_AARCH64, 0, true, false, false)                                                          \
+	X(MIPS, AUDIT_ARCH_MIPS, 4000, false, true, true)                                                              \
+	X(MIPS64, AUDIT_ARCH_MIPS64, 5000, true, true, false)                                                          \
+	X(MIPS64N32, AUDIT_ARCH_MIPS64N32, 6000, false, true, false)                                                   \
+	X(MIPSEL, AUDIT_ARCH_MIPSEL, 4000, false, false, true)                                                         \
+	X(MIPSEL64, AUDIT_ARCH_MIPSEL64, 5000, true, false, false)                                                     \
+	X(MIPSEL64N32, AUDIT_ARCH_MIPSEL64N32, 6000, false, false, false)                                              \
+	X(PPC, AUDIT_ARCH_PPC, 0, false, true, true)                                                                   \
+	X(PPC64, AUDIT_ARCH_PPC64, 0, true, true, true)                                                                \
+	X(PPC64LE, AUDIT_ARCH_PPC64LE, 0, true, false, true)                                                           \
+	X(S390, AUDIT_ARCH_S390, 0, false, true, true)                                                                 \
+	X(S390X, AUDIT_ARCH_S390X, 0, true, true, true)                                                                \
+	X(PARISC, AUDIT_ARCH_PARISC, 0, false, true, false)                                                            \
+	X(PARISC64, AUDIT_ARCH_PARISC64, 0, true, true, false)                                                         \
+	X(RISCV64, AUDIT_ARCH_RISCV64, 0, true, false, false)                                                          \
+	X(LOONGARCH64, AUDIT_ARCH_LOONGARCH64, 0, true, false, false)                                                  \
+	X(M68K, AUDIT_ARCH_M68K, 0, false, true, true)                                                                 \
+	X(SH, AUDIT_ARCH_SHEL, 0, false, false, true)                                                                  \
 	X(SHEB, AUDIT_ARCH_SH, 0, false, true, true)
 
 #define SECCOMP_ARCH_ENUM(name, audit, base, wide, big, mux) SECCOMP_ARCH_##name,

@@ -74,8 +74,8 @@ static void set_flags(struct seccomp_program *ret, const struct spec_seccomp *s)
 	ret->flags_optional = s->flags_set ? 0 : SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 }
 
-int compile_for(const struct spec_seccomp *s, enum seccomp_arch native, bool log_unknown,
-		struct seccomp_program *ret, struct error *err)
+int compile_for(const struct spec_seccomp *s, enum seccomp_arch native, bool log_unknown, struct seccomp_program *ret,
+		struct error *err)
 {
 	autoclean(plan_done) struct plan p = {0};
 	autoclean(emit_done) struct emit e = {0};
@@ -87,9 +87,10 @@ int compile_for(const struct spec_seccomp *s, enum seccomp_arch native, bool log
 	if ((rc = code_archs(&e, &p, err)) < 0)
 		return rc;
 	if (e.full)
-		return error_set(err, ERROR_LIMIT, E2BIG,
-				 "seccomp: the filter passes the kernel's %d instructions; list fewer rules or architectures",
-				 BPF_MAXINSNS);
+		return error_set(
+			err, ERROR_LIMIT, E2BIG,
+			"seccomp: the filter passes the kernel's %d instructions; list fewer rules or architectures",
+			BPF_MAXINSNS);
 	*ret = (struct seccomp_program){
 		.filter = mem_dup(e.code + BPF_MAXINSNS - e.pos, e.pos * sizeof(*e.code)),
 		.len = (uint16_t)e.pos,

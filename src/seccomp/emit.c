@@ -96,8 +96,7 @@ uint32_t emit_jump(struct emit *e, uint16_t code, uint32_t k, struct target *yes
 	return put(e, BPF_JMP | code | BPF_K, (uint8_t)(e->pos - a), (uint8_t)(e->pos - b), k);
 }
 
-struct target emit_test(struct emit *e, uint32_t word, uint16_t code, uint32_t k, struct target *yes,
-			struct target *no)
+struct target emit_test(struct emit *e, uint32_t word, uint16_t code, uint32_t k, struct target *yes, struct target *no)
 {
 	return (struct target){.loaded = emit_jump(e, code, k, yes, no, word), .word = word};
 }

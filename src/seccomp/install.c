@@ -46,9 +46,10 @@ static int explain(const struct seccomp_program *p, int errnum, struct error *er
 		return error_set(err, ERROR_BUSY, errnum,
 				 "install the seccomp filter: the process has a seccomp listener already");
 	case ENOMEM:
-		return error_set(err, ERROR_LIMIT, errnum,
-				 "install the seccomp filter: %u instructions are too many on top of the filters in place",
-				 p->len);
+		return error_set(
+			err, ERROR_LIMIT, errnum,
+			"install the seccomp filter: %u instructions are too many on top of the filters in place",
+			p->len);
 	case ENOSYS:
 		return error_set(err, ERROR_UNSUPPORTED, errnum,
 				 "install the seccomp filter: this kernel has no seccomp(2)");

@@ -31,8 +31,7 @@ static uint32_t action_word(enum spec_seccomp_action action, const struct spec_o
 
 	if (action != SPEC_SECCOMP_ERRNO && action != SPEC_SECCOMP_TRACE)
 		return words[action];
-	return words[action] |
-	       (errno_ret->set ? (uint32_t)errno_ret->v & SECCOMP_RET_DATA : (uint32_t)EPERM);
+	return words[action] | (errno_ret->set ? (uint32_t)errno_ret->v & SECCOMP_RET_DATA : (uint32_t)EPERM);
 }
 
 static int read_archs(struct plan *p, const struct spec_seccomp *s, struct error *err)
@@ -45,8 +44,8 @@ static int read_archs(struct plan *p, const struct spec_seccomp *s, struct error
 
 		if (a == SECCOMP_ARCH_COUNT)
 			return error_set(err, ERROR_INVALID, EINVAL,
-					 "seccomp: architectures[%zu]: expected a SCMP_ARCH_… word, got \"%s\"",
-					 i, name);
+					 "seccomp: architectures[%zu]: expected a SCMP_ARCH_… word, got \"%s\"", i,
+					 name);
 		(void)syscall_numbers(a, &numbers);
 		/* This kernel never reports an architecture of the other byte order; one without numbers is
 		 * refused by the filter as any unlisted one. */
@@ -89,15 +88,14 @@ static int read_args(struct plan *p, struct plan_rule *r, const struct spec_secc
 	for (size_t i = 0; i < rule->arg_count; i++) {
 		if (rule->args[i].index >= MATCH_ARGS_MAX || rule->args[i].op >= SPEC_SECCOMP_OP_COUNT)
 			return error_set(err, ERROR_INVALID, EINVAL,
-					 "seccomp: syscalls[%zu].args[%zu].index: expected 0-5, got %u", index,
-					 i, rule->args[i].index);
+					 "seccomp: syscalls[%zu].args[%zu].index: expected 0-5, got %u", index, i,
+					 rule->args[i].index);
 		repeated = repeated || (seen & (1u << rule->args[i].index));
 		seen |= 1u << rule->args[i].index;
 	}
 	r->first_match = (uint32_t)p->match_count;
 	if (!repeated) {
-		if (rule->arg_count > 0 &&
-		    (rc = add_match(p, r->action, rule->args, rule->arg_count, err)) < 0)
+		if (rule->arg_count > 0 && (rc = add_match(p, r->action, rule->args, rule->arg_count, err)) < 0)
 			return rc;
 	} else {
 		for (size_t i = 0; i < rule->arg_count; i++)
@@ -108,8 +106,7 @@ static int read_args(struct plan *p, struct plan_rule *r, const struct spec_secc
 	return 0;
 }
 
-static int read_names(struct plan *p, const struct spec_seccomp *s, size_t index, bool log_unknown,
-		      struct error *err)
+static int read_names(struct plan *p, const struct spec_seccomp *s, size_t index, bool log_unknown, struct error *err)
 {
 	const struct spec_seccomp_rule *rule = &s->rules[index];
 

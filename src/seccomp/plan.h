@@ -76,12 +76,12 @@ struct ranges {
 
 struct block {
 	enum seccomp_arch arch;
-	uint8_t int_args;        /* as struct syscall_row */
+	uint8_t int_args;             /* as struct syscall_row */
 	const struct match **matches; /* owned array, borrowed matches; tried in this order */
 	size_t match_count;
-	struct ranges mux;    /* outcome by sub-call number when no match applies; empty: the default action */
-	uint32_t mux_mask;    /* what of argument 0 is the sub-call number */
-	struct target code;   /* set by code_policy */
+	struct ranges mux;  /* outcome by sub-call number when no match applies; empty: the default action */
+	uint32_t mux_mask;  /* what of argument 0 is the sub-call number */
+	struct target code; /* set by code_policy */
 };
 
 /* Everything the kernel reports under one audit number (x86_64 and x32 share one). */
@@ -105,7 +105,7 @@ struct target code_policy(struct emit *e, struct policy *y);
 
 /* seccomp_compile for any architecture, for tests. */
 struct seccomp_program;
-int compile_for(const struct spec_seccomp *s, enum seccomp_arch native, bool log_unknown,
-		struct seccomp_program *ret, struct error *err);
+int compile_for(const struct spec_seccomp *s, enum seccomp_arch native, bool log_unknown, struct seccomp_program *ret,
+		struct error *err);
 
 #endif

@@ -269,8 +269,7 @@ static int block_matches(const struct build *b, const struct slot *s, struct blo
 			same++;
 		if (same < k->match_count && k->matches[same]->action != m->action)
 			return error_set(err, ERROR_INVALID, EEXIST,
-					 "seccomp: '%s' has two actions for the same arguments",
-					 syscall_name(s->row));
+					 "seccomp: '%s' has two actions for the same arguments", syscall_name(s->row));
 		if (same < k->match_count)
 			continue;
 		while (at < k->match_count && match_order(k->matches[at], m, b->info->wide) <= 0)
@@ -303,8 +302,7 @@ static int32_t mux_rank(const struct build *b, unsigned which)
 	return b->mux_used[which] && rank != SYSCALL_RANK_NONE ? rank : -1;
 }
 
-static int slot_outcome(struct build *b, struct policy *y, size_t rank, int mux, struct outcome *ret,
-			struct error *err)
+static int slot_outcome(struct build *b, struct policy *y, size_t rank, int mux, struct outcome *ret, struct error *err)
 {
 	const struct slot *s = &b->slots[rank];
 	struct block *k;

@@ -31,9 +31,9 @@
 struct seccomp_program {
 	struct sock_filter *filter; /* owned; heap */
 	uint16_t len;               /* instructions, 1-4096 */
-	uint32_t flags;             /* SECCOMP_FILTER_FLAG_… the document asked for, and NEW_LISTENER where a rule notifies */
-	uint32_t flags_optional;    /* flags that are tried first and dropped when the kernel does not know them */
-	bool notify;                /* a rule has SCMP_ACT_NOTIFY: installing returns a listener */
+	uint32_t flags; /* SECCOMP_FILTER_FLAG_… the document asked for, and NEW_LISTENER where a rule notifies */
+	uint32_t flags_optional; /* flags that are tried first and dropped when the kernel does not know them */
+	bool notify;             /* a rule has SCMP_ACT_NOTIFY: installing returns a listener */
 };
 
 /* Compile @s for the architecture of this build and those it lists.

@@ -20,9 +20,9 @@
 #define SYSCALL_MUX_MAX 32 /* sub-call numbers are below this */
 
 struct syscall_row {
-	uint16_t name;     /* offset in the pool of names */
-	uint8_t mux;       /* see above */
-	uint8_t int_args;  /* bit n: the kernel takes argument n as 32 bits, the high half is not looked at */
+	uint16_t name;    /* offset in the pool of names */
+	uint8_t mux;      /* see above */
+	uint8_t int_args; /* bit n: the kernel takes argument n as 32 bits, the high half is not looked at */
 	uint16_t rank[SECCOMP_ARCH_COUNT]; /* SYSCALL_RANK_NONE: not there */
 };
 

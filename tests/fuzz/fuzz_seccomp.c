@@ -49,8 +49,10 @@ static void take_rule(struct input *in, struct arena *a, struct spec_seccomp_rul
 	for (unsigned n = (shape & 7) + 1; n > 0; n--)
 		ARENA_PUSH(a, r->names.items, r->names.count) = arena_strdup(a, take_name(in));
 	for (unsigned n = shape >> 3 & 7; n > 0; n--) {
-		struct spec_seccomp_arg arg = {.index = take(in) % 7, .op = take(in) % (SPEC_SECCOMP_OP_COUNT + 1),
-					       .value = take_value(in), .value_two = take_value(in)};
+		struct spec_seccomp_arg arg = {.index = take(in) % 7,
+					       .op = take(in) % (SPEC_SECCOMP_OP_COUNT + 1),
+					       .value = take_value(in),
+					       .value_two = take_value(in)};
 
 		ARENA_PUSH(a, r->args, r->arg_count) = arg;
 	}
@@ -60,8 +62,8 @@ static void take_document(struct input *in, struct arena *a, struct spec_seccomp
 {
 	s->default_action = (enum spec_seccomp_action)(take(in) % SPEC_SECCOMP_ACTION_COUNT);
 	for (unsigned n = take(in) % 5; n > 0; n--)
-		ARENA_PUSH(a, s->architectures.items, s->architectures.count) = arena_strdup(
-			a, arch_info((enum seccomp_arch)(take(in) % SECCOMP_ARCH_COUNT))->name);
+		ARENA_PUSH(a, s->architectures.items, s->architectures.count) =
+			arena_strdup(a, arch_info((enum seccomp_arch)(take(in) % SECCOMP_ARCH_COUNT))->name);
 	/* The high bit repeats the rule with other values, which makes long programs out of short inputs. */
 	while (in->at < in->end && s->rule_count < 3000) {
 		uint8_t repeat = take(in);

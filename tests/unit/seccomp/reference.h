@@ -66,8 +66,12 @@ static uint32_t reference_action(enum spec_seccomp_action action, const struct s
 static int reference_rule(scmp_filter_ctx ctx, uint32_t action, int nr, const struct spec_seccomp_rule *r)
 {
 	static const enum scmp_compare ops[SPEC_SECCOMP_OP_COUNT] = {
-		[SPEC_SECCOMP_NE] = SCMP_CMP_NE, [SPEC_SECCOMP_LT] = SCMP_CMP_LT, [SPEC_SECCOMP_LE] = SCMP_CMP_LE,
-		[SPEC_SECCOMP_EQ] = SCMP_CMP_EQ, [SPEC_SECCOMP_GE] = SCMP_CMP_GE, [SPEC_SECCOMP_GT] = SCMP_CMP_GT,
+		[SPEC_SECCOMP_NE] = SCMP_CMP_NE,
+		[SPEC_SECCOMP_LT] = SCMP_CMP_LT,
+		[SPEC_SECCOMP_LE] = SCMP_CMP_LE,
+		[SPEC_SECCOMP_EQ] = SCMP_CMP_EQ,
+		[SPEC_SECCOMP_GE] = SCMP_CMP_GE,
+		[SPEC_SECCOMP_GT] = SCMP_CMP_GT,
 		[SPEC_SECCOMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
 	};
 	struct scmp_arg_cmp cmp[6 * 4];
@@ -76,8 +80,10 @@ static int reference_rule(scmp_filter_ctx ctx, uint32_t action, int nr, const st
 	int rc = 0;
 
 	for (size_t i = 0; i < r->arg_count; i++) {
-		cmp[i] = (struct scmp_arg_cmp){.arg = r->args[i].index, .op = ops[r->args[i].op],
-					       .datum_a = r->args[i].value, .datum_b = r->args[i].value_two};
+		cmp[i] = (struct scmp_arg_cmp){.arg = r->args[i].index,
+					       .op = ops[r->args[i].op],
+					       .datum_a = r->args[i].value,
+					       .datum_b = r->args[i].value_two};
 		repeated = repeated || (seen & 1u << r->args[i].index);
 		seen |= 1u << r->args[i].index;
 	}
@@ -154,8 +160,7 @@ static int reference_fill(struct reference *r, scmp_filter_ctx ctx, const struct
 static struct reference reference_new(const struct spec_seccomp *s)
 {
 	struct reference r = {.stub = s->default_action != SPEC_SECCOMP_ALLOW &&
-				      s->default_action != SPEC_SECCOMP_LOG &&
-				      s->default_action != SPEC_SECCOMP_TRACE};
+				      s->default_action != SPEC_SECCOMP_LOG && s->default_action != SPEC_SECCOMP_TRACE};
 	scmp_filter_ctx ctx = seccomp_init(reference_action(s->default_action, &s->default_errno_ret));
 
 	r.refused = !ctx || reference_fill(&r, ctx, s) < 0;

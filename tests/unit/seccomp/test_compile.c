@@ -125,7 +125,8 @@ TEST(unconditional_wins)
 
 TEST(operators_on_64_bits)
 {
-	static const uint64_t values[] = {0, 1, 5, 0xffffffff, 0x100000000, 0x100000005, 0x7fffffffffffffff, UINT64_MAX};
+	static const uint64_t values[] = {0,         1, 5, 0xffffffff, 0x100000000, 0x100000005, 0x7fffffffffffffff,
+					  UINT64_MAX};
 	static const uint64_t masks[] = {0, 1, 0xf0, 0xff00000000, 0x10000000f, UINT64_MAX};
 
 	for (int op = 0; op < SPEC_SECCOMP_OP_COUNT; op++)
@@ -135,8 +136,8 @@ TEST(operators_on_64_bits)
 				autoseccomp struct seccomp_program p = {0};
 				bool masked = op == SPEC_SECCOMP_MASKED_EQ;
 
-				doc_arg(&d, doc_rule(&d, SPEC_SECCOMP_ALLOW, "mmap", NULL), 0,
-					(enum spec_seccomp_op)op, masked ? masks[m] : values[v], masked ? values[v] : 0);
+				doc_arg(&d, doc_rule(&d, SPEC_SECCOMP_ALLOW, "mmap", NULL), 0, (enum spec_seccomp_op)op,
+					masked ? masks[m] : values[v], masked ? values[v] : 0);
 				REQUIRE(build(&d, &p));
 				for (size_t k = 0; k < 3 * ARRAY_SIZE(values); k++) {
 					uint64_t a = values[k / 3] + k % 3 - 1;
@@ -199,8 +200,7 @@ TEST(v35_int_arguments_have_32_bits)
 
 	doc_arg(&allow, doc_rule(&allow, SPEC_SECCOMP_ERRNO, "ioctl", NULL), 1, SPEC_SECCOMP_EQ, 0x5412, 0);
 	doc_arg(&allow, doc_rule(&allow, SPEC_SECCOMP_ERRNO, "kill", NULL), 0, SPEC_SECCOMP_EQ, UINT64_MAX, 0);
-	doc_arg(&allow, doc_rule(&allow, SPEC_SECCOMP_ERRNO, "personality", NULL), 0, SPEC_SECCOMP_GE,
-		0x100000000, 0);
+	doc_arg(&allow, doc_rule(&allow, SPEC_SECCOMP_ERRNO, "personality", NULL), 0, SPEC_SECCOMP_GE, 0x100000000, 0);
 	REQUIRE(build(&allow, &q));
 	CHECK_INT(ask_name(&q, X86_64, "ioctl", 0, 0x5412), EPERM_WORD);
 	CHECK_INT(ask_name(&q, X86_64, "ioctl", 0, 0x7700005412), EPERM_WORD);
@@ -402,8 +402,8 @@ TEST(flags_and_listener)
 	doc_rule(&n, SPEC_SECCOMP_NOTIFY, "mkdir", NULL);
 	REQUIRE(build(&n, &q));
 	CHECK(q.notify);
-	CHECK_INT(q.flags, SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV |
-				   SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	CHECK_INT(q.flags,
+		  SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	CHECK_INT(q.flags_optional, 0);
 	CHECK_INT(ask_name(&q, X86_64, "mkdir", 0, 0), SECCOMP_RET_USER_NOTIF);
 }
@@ -411,8 +411,9 @@ TEST(flags_and_listener)
 /* bothy's own profile (spec_add_default_seccomp) through this compiler. */
 TEST(default_profile)
 {
-	static const char *const denied[] = {"io_uring_setup", "keyctl", "userfaultfd", "bpf", "perf_event_open", "mount",
-					     "setns", "kexec_load", "init_module", "pivot_root"};
+	static const char *const denied[] = {"io_uring_setup",  "keyctl",    "userfaultfd", "bpf",
+					     "perf_event_open", "mount",     "setns",       "kexec_load",
+					     "init_module",     "pivot_root"};
 	static const char *const allowed[] = {"read", "openat", "futex", "execve", "clone", "getppid", "exit_group"};
 	autospec struct spec s;
 	autoseccomp struct seccomp_program p = {0};

@@ -53,8 +53,9 @@ static uint64_t rnd_value(bool large)
 static const char *rnd_name(struct doc *d)
 {
 	static const char *const names[] = {
-		"socket", "bind", "recv", "semget", "semop", "shmat", "socketcall", "ipc", "stat64", "set_tls",
-		"no_such_call", "ioctl", "personality", "clone", "mmap", "mmap2", "mprotect", "read", "close_range",
+		"socket", "bind",   "recv",     "semget",       "semop",       "shmat",       "socketcall",
+		"ipc",    "stat64", "set_tls",  "no_such_call", "ioctl",       "personality", "clone",
+		"mmap",   "mmap2",  "mprotect", "read",         "close_range",
 	};
 	char *resolved;
 	char *copy;
@@ -110,18 +111,19 @@ static void rnd_rule(struct doc *d, const struct traits *t)
 
 static struct doc rnd_doc(struct traits *t)
 {
-	static const char *const archs[] = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64",
-					    "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64", "SCMP_ARCH_PPC64LE"};
+	static const char *const archs[] = {"SCMP_ARCH_X86_64",  "SCMP_ARCH_X86", "SCMP_ARCH_X32",
+					    "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64",
+					    "SCMP_ARCH_PPC64LE"};
 	enum spec_seccomp_action defaults[] = {SPEC_SECCOMP_ERRNO, SPEC_SECCOMP_ERRNO, SPEC_SECCOMP_KILL_THREAD,
-					       SPEC_SECCOMP_ALLOW, SPEC_SECCOMP_LOG, SPEC_SECCOMP_KILL_PROCESS};
+					       SPEC_SECCOMP_ALLOW, SPEC_SECCOMP_LOG,   SPEC_SECCOMP_KILL_PROCESS};
 	struct doc d = doc_new(defaults[rnd(ARRAY_SIZE(defaults))]);
 	uint32_t rules = 1 + rnd(8);
 
 	*t = (struct traits){.mixed = rnd(4) == 0};
 	t->large = rnd(4) == 0;
-	t->action = d.s.default_action == SPEC_SECCOMP_ALLOW || d.s.default_action == SPEC_SECCOMP_LOG ?
-			    SPEC_SECCOMP_ERRNO :
-			    SPEC_SECCOMP_ALLOW;
+	t->action = d.s.default_action == SPEC_SECCOMP_ALLOW || d.s.default_action == SPEC_SECCOMP_LOG
+			    ? SPEC_SECCOMP_ERRNO
+			    : SPEC_SECCOMP_ALLOW;
 	for (size_t i = 0; i < ARRAY_SIZE(archs); i++)
 		if (rnd(3) == 0)
 			doc_arch(&d, archs[i]);
@@ -159,8 +161,9 @@ static bool has_conditional_mux(const struct spec_seccomp *s)
 		for (size_t k = 0; s->rules[i].arg_count > 0 && k < s->rules[i].names.count; k++) {
 			uint16_t row = syscall_find(s->rules[i].names.items[k]);
 
-			if (row != SYSCALL_ROW_NONE && (syscall_row(row)->mux || strcmp(syscall_name(row), "ipc") == 0 ||
-							strcmp(syscall_name(row), "socketcall") == 0))
+			if (row != SYSCALL_ROW_NONE &&
+			    (syscall_row(row)->mux || strcmp(syscall_name(row), "ipc") == 0 ||
+			     strcmp(syscall_name(row), "socketcall") == 0))
 				return true;
 		}
 	return false;
@@ -202,9 +205,10 @@ static bool is_uncounted(const struct reference *ref, const struct question *q, 
 
 			if (row != SYSCALL_ROW_NONE && syscall_row(row)->mux) {
 				/* The multiplexer counts as well. */
-				int64_t m = seccomp_syscall_number(arch_info(q->arch)->name,
-								   syscall_row(row)->mux & SYSCALL_MUX_IPC ? "ipc" :
-													     "socketcall");
+				int64_t m =
+					seccomp_syscall_number(arch_info(q->arch)->name,
+							       syscall_row(row)->mux & SYSCALL_MUX_IPC ? "ipc"
+												       : "socketcall");
 				largest = m > largest ? m : largest;
 			}
 			largest = nr > largest ? nr : largest;
@@ -300,7 +304,7 @@ static bool document_says(const struct spec_seccomp *s, const struct question *q
 struct tally {
 	unsigned documents, refused_by_both, refused_by_them, refused_by_us;
 	uint64_t questions, excused, differ, mixed_differ;
-	uint64_t wrong;  /* libseccomp's filter differs and is not what the document says; ours is */
+	uint64_t wrong; /* libseccomp's filter differs and is not what the document says; ours is */
 };
 
 static void rnd_args(const struct spec_seccomp *s, struct question *q, bool wide)
@@ -309,7 +313,8 @@ static void rnd_args(const struct spec_seccomp *s, struct question *q, bool wide
 	uint32_t count = 3;
 
 	for (size_t i = 0; i < s->rule_count; i++)
-		for (size_t k = 0; q->row != SYSCALL_ROW_NONE && rule_names(&s->rules[i], q->row) && k < s->rules[i].arg_count; k++)
+		for (size_t k = 0;
+		     q->row != SYSCALL_ROW_NONE && rule_names(&s->rules[i], q->row) && k < s->rules[i].arg_count; k++)
 			if (count < ARRAY_SIZE(values) - 2) {
 				values[count++] = s->rules[i].args[k].value;
 				values[count++] = s->rules[i].args[k].value_two;
@@ -391,7 +396,7 @@ static void compare_arch(const struct doc *d, const struct traits *t, const stru
 			 const struct reference *ref, enum seccomp_arch arch, struct tally *n)
 {
 	static const uint32_t odd[] = {0x3fffffff, 0x40000000, 0x40000fff, 0x7fffffff, 0x80000000, 0xbfffffff,
-				       0xc0000000, 0xfffffffe, 0xffffffff, 4000, 600, 1023};
+				       0xc0000000, 0xfffffffe, 0xffffffff, 4000,       600,        1023};
 	size_t count;
 	const uint32_t *numbers = syscall_numbers(arch, &count);
 	uint16_t rows[1024];
@@ -496,8 +501,7 @@ TEST(random_documents)
 		doc_done(&d);
 	}
 	printf("%u documents (refused by both %u, by libseccomp %u, by us %u), %" PRIu64 " questions, %" PRIu64
-	       " excused, %" PRIu64 " differ, %" PRIu64 " differ in mixed documents, libseccomp wrong %" PRIu64
-	       "\n",
+	       " excused, %" PRIu64 " differ, %" PRIu64 " differ in mixed documents, libseccomp wrong %" PRIu64 "\n",
 	       n.documents, n.refused_by_both, n.refused_by_them, n.refused_by_us, n.questions, n.excused, n.differ,
 	       n.mixed_differ, n.wrong);
 	CHECK_INT(n.differ, 0);
@@ -523,8 +527,8 @@ TEST(overlapping_rules)
 		compare(&d, &t, &n);
 		doc_done(&d);
 	}
-	printf("%u documents (refused by both %u, by libseccomp %u, by us %u), %" PRIu64 " differ, libseccomp wrong %" PRIu64
-	       ", other order %" PRIu64 "\n",
+	printf("%u documents (refused by both %u, by libseccomp %u, by us %u), %" PRIu64
+	       " differ, libseccomp wrong %" PRIu64 ", other order %" PRIu64 "\n",
 	       n.documents, n.refused_by_both, n.refused_by_them, n.refused_by_us, n.differ, n.wrong, n.mixed_differ);
 	CHECK_INT(n.differ, 0);
 	CHECK_INT(n.refused_by_us, 0);
@@ -537,12 +541,54 @@ TEST(overlapping_rules)
 static void add_large(struct doc *d)
 {
 	static const char *const left_out[] = {
-		"socketcall", "socket", "clone", "clone3", "personality", "mount", "umount2", "bpf", "kexec_load",
-		"init_module", "finit_module", "delete_module", "reboot", "swapon", "swapoff", "keyctl", "add_key",
-		"request_key", "perf_event_open", "userfaultfd", "open_by_handle_at", "pivot_root", "ptrace", "setns",
-		"unshare", "io_uring_setup", "io_uring_enter", "io_uring_register", "quotactl", "acct", "settimeofday",
-		"clock_settime", "iopl", "ioperm", "vhangup", "syslog", "sethostname", "setdomainname", "fsopen",
-		"fsmount", "fsconfig", "fspick", "move_mount", "open_tree", "nfsservctl", "uselib", "_sysctl", "ustat",
+		"socketcall",
+		"socket",
+		"clone",
+		"clone3",
+		"personality",
+		"mount",
+		"umount2",
+		"bpf",
+		"kexec_load",
+		"init_module",
+		"finit_module",
+		"delete_module",
+		"reboot",
+		"swapon",
+		"swapoff",
+		"keyctl",
+		"add_key",
+		"request_key",
+		"perf_event_open",
+		"userfaultfd",
+		"open_by_handle_at",
+		"pivot_root",
+		"ptrace",
+		"setns",
+		"unshare",
+		"io_uring_setup",
+		"io_uring_enter",
+		"io_uring_register",
+		"quotactl",
+		"acct",
+		"settimeofday",
+		"clock_settime",
+		"iopl",
+		"ioperm",
+		"vhangup",
+		"syslog",
+		"sethostname",
+		"setdomainname",
+		"fsopen",
+		"fsmount",
+		"fsconfig",
+		"fspick",
+		"move_mount",
+		"open_tree",
+		"nfsservctl",
+		"uselib",
+		"_sysctl",
+		"ustat",
 	};
 	static const uint64_t personalities[] = {0, 8, 0x20000, 0x20008, UINT32_MAX};
 	struct spec_seccomp_rule *r;

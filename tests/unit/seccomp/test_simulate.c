@@ -5,8 +5,8 @@
 #include "base/cleanup.h"
 #include "seccomp/seccomp.h"
 
-#define RUN(...)                                                                                   \
-	run((const struct sock_filter[]){__VA_ARGS__},                                             \
+#define RUN(...)                                                                                                       \
+	run((const struct sock_filter[]){__VA_ARGS__},                                                                 \
 	    sizeof((const struct sock_filter[]){__VA_ARGS__}) / sizeof(struct sock_filter))
 
 static const struct seccomp_data data = {.nr = 7, .arch = 9, .args = {UINT64_C(0x1122334455667788)}};
