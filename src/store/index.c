@@ -2,8 +2,9 @@
 /*
  * The database: opening it, its tables, and short words for SQLite's calls. Queries stand where they are used.
  *
- * WAL lets readers go on while a load commits. Writers hold the store's lock, so they never meet inside SQLite and no busy
- * handler is needed. A reader's close must not checkpoint (it would write, in the hot path of run): writers do that.
+ * WAL lets readers go on while a load commits. Writers hold the store's lock, so they never meet inside SQLite. What may still
+ * meet is the first opening after a crash, which rebuilds the log's index: SQLite's own busy handler waits that out. Closing
+ * never checkpoints (in the hot path of run it would write, and it locks others out): writers do so after their commit.
  */
 #include "store/internal.h"
 
@@ -13,6 +14,8 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+#define BUSY_TIMEOUT_MS 20000 /* far above what a recovery takes */
 
 static const char schema[] =
 	"CREATE TABLE images(id TEXT NOT NULL UNIQUE, manifest TEXT NOT NULL, created_ns INTEGER NOT NULL,"
@@ -67,12 +70,12 @@ static int check_version(struct store *s, struct error *err)
 	return 0;
 }
 
-/* A write connection keeps the log file when it closes, so that readers always find one and never have to make it. */
 static int setup(struct store *s, bool write, struct error *err)
 {
 	int on = 1;
 
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !write, NULL);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &on);
@@ -105,6 +108,15 @@ int index_open(struct store *s, bool write, struct error *err)
 		failed(s, err, "cannot open");
 	index_close(s);
 	return -err->code;
+}
+
+int index_commit(struct store *s, struct error *err)
+{
+	if (index_run(s, err, "COMMIT", NULL) < 0)
+		return -err->code;
+	/* Best effort: a log that readers hold on to is shortened after a later commit. */
+	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return 0;
 }
 
 void index_close(struct store *s)

@@ -49,6 +49,8 @@ int index_prepare(struct store *s, const char *sql, sqlite3_stmt **ret, struct e
 int index_step(struct store *s, sqlite3_stmt *q, struct error *err);
 /* Prepare, bind the strings (NULL ends the list), and run to the end. */
 int index_run(struct store *s, struct error *err, const char *sql, ...) __attribute__((sentinel));
+/* COMMIT, and move the log into the database as far as readers allow. */
+int index_commit(struct store *s, struct error *err);
 /* The first column of the first row as a number, 0 when there is none. */
 int index_number(struct store *s, struct error *err, int64_t *ret, const char *sql, ...) __attribute__((sentinel));
 static inline void index_finalize(sqlite3_stmt **q)

@@ -543,7 +543,7 @@ static int publish(struct load *l, struct store_load_result *ret, struct error *
 	if (r == 0)
 		r = check_complete(l, err);
 	if (r == 0)
-		r = index_run(l->store, err, "COMMIT", NULL);
+		r = index_commit(l->store, err);
 	if (r < 0)
 		(void)index_run(l->store, &undo, "ROLLBACK", NULL); /* the files stay as orphans for the next load */
 	return r;

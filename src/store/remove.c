@@ -122,7 +122,7 @@ int store_image_remove(struct store *s, const char *name_or_id, bool force, stru
 		return -err->code;
 	r = remove_records(s, &image, force, &result, err);
 	if (r == 0)
-		r = index_run(s, err, "COMMIT", NULL);
+		r = index_commit(s, err);
 	if (r < 0) {
 		(void)index_run(s, &undo, "ROLLBACK", NULL);
 		return r;

@@ -183,6 +183,7 @@ static int maps_write(const struct safepath_proc *proc, const struct pidref *chi
 
 struct child {
 	int program, in_fd, dir_fd, talk;
+	int parents_end; /* of the talk: closed, else we would never see it close when the store is killed */
 	bool own_mounts;
 };
 
@@ -211,6 +212,7 @@ static int child_main(void *arg)
 	int in = fd_dup_min(c->in_fd, 16), dir = fd_dup_min(c->dir_fd, 16), talk = fd_dup_min(c->talk, 16),
 	    program = fd_dup_min(c->program, 16);
 
+	close(c->parents_end);
 	if (in < 0 || dir < 0 || talk < 0 || program < 0)
 		return 125;
 	if (process_set_death_signal(SIGKILL, FD_NONE, &err) < 0 || fd_read_all(talk, &go, 1) < 0)
@@ -306,7 +308,8 @@ int worker_start(struct store *s, enum unpack_kind kind, const struct store_limi
 		return error_sys(err, errno, "cannot make a socket");
 	ours = pair[0];
 	theirs = pair[1];
-	struct child c = {.program = program, .in_fd = in_fd, .dir_fd = dir_fd, .talk = theirs, .own_mounts = true};
+	struct child c = {.program = program, .in_fd = in_fd, .dir_fd = dir_fd, .talk = theirs, .parents_end = ours,
+			  .own_mounts = true};
 
 	if (clone_strictest(&c, &w.pid, &job.flags, err) < 0)
 		return error_wrap(err, "start the unpacker");
