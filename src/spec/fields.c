@@ -271,7 +271,7 @@ static int read_number(struct reader *r, const struct field *f, const struct jso
 
 static int read_int(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
-	uint64_t v;
+	uint64_t v = 0;
 	int rc = read_number(r, f, j, &v);
 
 	if (rc == 0)
@@ -281,7 +281,7 @@ static int read_int(struct reader *r, const struct field *f, const struct json *
 
 static int read_opt_i64(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
-	uint64_t v;
+	uint64_t v = 0;
 	int rc = read_number(r, f, j, &v);
 
 	if (rc == 0)
@@ -291,7 +291,7 @@ static int read_opt_i64(struct reader *r, const struct field *f, const struct js
 
 static int read_opt_u64(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
-	uint64_t v;
+	uint64_t v = 0;
 	int rc = read_number(r, f, j, &v);
 
 	if (rc == 0)
@@ -462,7 +462,7 @@ struct ids_arg {
 static int read_one_id(struct reader *r, const struct json *j, size_t i, void *p)
 {
 	const struct ids_arg *arg = p;
-	uint64_t v;
+	uint64_t v = 0;
 	int rc = read_number(r, arg->field, j, &v);
 
 	if (rc == 0)
@@ -491,7 +491,7 @@ static int new_items(struct reader *r, const struct field *f, const struct json 
 static int read_ids(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
 	struct ids_arg arg = {.field = f};
-	char *items;
+	char *items = NULL;
 	int rc;
 
 	if (json_type(j) != JSON_ARRAY)

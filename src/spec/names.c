@@ -231,7 +231,7 @@ int spec_parse_list(const char *list, void *bits, size_t size)
 	if (set)
 		memset(set, 0, size);
 	for (;;) {
-		uint64_t from;
+		uint64_t from = 0;
 		uint64_t to;
 		int rc;
 

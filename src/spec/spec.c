@@ -18,7 +18,7 @@ void spec_strs_push(struct arena *a, struct spec_strs *v, const char *s)
 	if (!v->items || (used & (used - 1)) == 0) {
 		char **items = arena_alloc(a, 2 * used, sizeof(*items));
 
-		if (v->count)
+		if (v->items)
 			memcpy(items, v->items, v->count * sizeof(*items));
 		v->items = items;
 	}
