@@ -49,13 +49,38 @@ static void live_end(struct live *l)
 }
 #define autolive __attribute__((cleanup(live_end)))
 
+/* As if cgroup2 were not mounted: the host counts as one with v1 alone. */
+static bool without_v2;
+
+static void forget_v2(struct cgroup_host *host)
+{
+	for (size_t i = 0; i < host->count; i++) {
+		struct cgroup_hierarchy v2 = host->items[i];
+
+		if (!v2.v2)
+			continue;
+		host->items[i] = host->items[host->count - 1];
+		host->items[host->count - 1] = v2;
+		free(v2.name);
+		free(v2.mount_point);
+		free(v2.mount_root);
+		free(v2.own);
+		host->items[--host->count] = (struct cgroup_hierarchy){};
+		host->mode = CGROUP_MODE_V1;
+		return;
+	}
+}
+
 static bool live_make(struct live *l, const char *tag, const struct spec_resources *res, struct error *err)
 {
 	autofree char *path = mem_printf("/bothy-test-%s-%d/c", tag, (int)getpid());
 	const struct cgroup_request req = {.path = path, .id = "c", .resources = res};
 
-	return cgroup_host_probe(&l->host, err) == 0 && l->host.count > 0 &&
-	       cgroup_create(&l->host, &req, &l->cg, err) == 0 &&
+	if (cgroup_host_probe(&l->host, err) < 0)
+		return false;
+	if (without_v2)
+		forget_v2(&l->host);
+	return l->host.count > 0 && cgroup_create(&l->host, &req, &l->cg, err) == 0 &&
 	       cgroup_apply(l->cg, res, CGROUP_APPLY_CREATE, err) == 0;
 }
 
@@ -314,6 +339,72 @@ TEST(out_of_memory_is_noticed)
 	CHECK(!gone);
 	CHECK_INT(cgroup_oom_kills(l.cg, &kills, &err), 0);
 	CHECK_INT(kills, 1);
+}
+
+TEST(the_same_with_v1_alone)
+{
+	autocgrouphost struct cgroup_host host = {};
+	struct error err = {};
+
+	if (!usable())
+		SKIP("needs root and writable control groups");
+	CHECK_INT(cgroup_host_probe(&host, &err), 0);
+	if (!(cgroup_host_controllers(&host) & CGROUP_BIT(CGROUP_FREEZER)))
+		SKIP("no v1 hierarchies here");
+	without_v2 = true;
+	test_run_a_process_is_born_into_every_hierarchy();
+	test_run_freeze_thaw_kill_delete();
+	test_run_groups_below_go_too();
+	test_run_a_group_in_use_is_not_removed();
+	test_run_limits_arrive_and_change();
+	test_run_devices_not_listed_are_refused();
+	test_run_out_of_memory_is_noticed();
+	without_v2 = false;
+}
+
+/* In a child that has become nobody. Exit status: a bit for each expectation that held. */
+static int as_plain_user(void)
+{
+	autocgrouphost struct cgroup_host host = {};
+	autocgroup struct cgroup *cg = NULL, *none = NULL;
+	const struct spec_resources limit = {.memory.limit = {true, 64 << 20}}, nothing = {};
+	struct cgroup_request req = {.id = "bothy-test-plain", .resources = &nothing, .may_lack_rights = true};
+	struct error err = {};
+	int held = 0;
+
+	if (setgid(65534) < 0 || setuid(65534) < 0 || cgroup_host_probe(&host, &err) < 0)
+		return 0;
+	if (cgroup_create(&host, &req, &cg, &err) == 0 && cgroup_is_empty(cg))
+		held |= 1;
+	if (cg && cgroup_apply(cg, &nothing, CGROUP_APPLY_CREATE, &err) == 0)
+		held |= 2;
+	req.resources = &limit;
+	if (cgroup_create(&host, &req, &none, &err) < 0 && strstr(err.msg, "/bothy-test-plain") && *err.hint)
+		held |= 4;
+	req.resources = &nothing;
+	req.path = "/bothy-test-plain";
+	if (cgroup_create(&host, &req, &none, &err) < 0 && err.kind == ERROR_DENIED)
+		held |= 8;
+	return held;
+}
+
+TEST(a_plain_user_gets_no_group_and_no_limits)
+{
+	autocgrouphost struct cgroup_host host = {};
+	struct error err = {};
+	int status = 0;
+	pid_t pid;
+
+	if (!usable())
+		SKIP("needs root and writable control groups");
+	CHECK_INT(cgroup_host_probe(&host, &err), 0);
+	if (!(cgroup_host_controllers(&host) & CGROUP_BIT(CGROUP_MEMORY)))
+		SKIP("no memory controller here");
+	pid = fork();
+	if (pid == 0)
+		_exit(as_plain_user());
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(WEXITSTATUS(status), 15);
 }
 
 /* The last test, because the process stays in the new mount namespace: all of it again where cgroup2 is alone. */
