@@ -415,20 +415,26 @@ int spec_parse_seccomp_profile(const char *text, size_t len, const char *name, c
 /* Rules across fields that a single field cannot tell (runtime-spec MUSTs): mappings need a user namespace, offsets a
  * time namespace, hostname a UTS namespace, no duplicate namespace types, sysctls namespaced and their namespace owned
  * (V20), SPEC_NS_USER joined by path with mappings, seccomp listenerPath iff notify, terminal size, netDevices need a
- * new or joined net namespace, ids mapped, … Each message names the field. Pure. */
+ * new or joined net namespace, ids mapped, … Each message names the field, without a document's name in front (wrap it).
+ * Mappings beside a joined user namespace pass: engines write both, and whether they agree only the runtime can see.
+ * Ambient capabilities that are not inheritable pass too; they are dropped when capabilities are set. Pure. */
 int spec_validate(const struct spec *s, struct error *err);
 
 /* The document as JSON in the spec's field order, only what is set. Round trip: parse(write(s)) equals s. */
 [[nodiscard]] struct json *spec_to_json(const struct spec *s);
 
 /* The default document that `bothy-oci spec` writes (same content as runc's: sh, default mounts, caps, namespaces, masked
- * and read-only paths); @rootless: user namespace with one id each from @euid/@egid, no net/resources, rbind /sys. */
+ * and read-only paths); @rootless: user namespace with one id each from @euid/@egid, no net/resources, rbind /sys.
+ * On a host with cgroup v2 alone runc adds a cgroup namespace; the caller who knows the host does the same. */
 void spec_default(struct spec *s, bool rootless, uint32_t euid, uint32_t egid);
 
-/* bothy's default set for the engine: mounts, masked and read-only paths, device rules. See SECURITY.md "defaults". */
+/* bothy's default set for the engine: mounts, masked and read-only paths. See SECURITY.md "defaults". What the host's own
+ * namespaces are bound instead of mounted anew; "gid=5" of devpts is left out when linux.gidMappings, if there are any by
+ * then, have no group 5. Docker also masks .../cpuN/thermal_throttle for each CPU of the host: the caller's to add. */
 void spec_add_default_mounts(struct spec *s, bool own_netns, bool own_cgroupns, bool own_ipcns, uint64_t shm_bytes);
 void spec_add_default_masks(struct spec *s);
-/* bothy's default seccomp profile for @caps (bounding mask) on @arch_native ("SCMP_ARCH_X86_64"); deny by default. */
+/* bothy's default seccomp profile for @caps (bounding mask) on @arch_native ("SCMP_ARCH_X86_64") and @kernel (major << 16
+ * | minor); deny by default, with the 32-bit architecture of the machine but without x32. Replaces what was there. */
 void spec_add_default_seccomp(struct spec *s, uint64_t caps, const char *arch_native, uint32_t kernel);
 
 /* ---- names and numbers ------------------------------------------------------------------------------------------- */
