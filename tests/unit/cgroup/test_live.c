@@ -144,6 +144,7 @@ TEST(a_process_is_born_into_every_hierarchy)
 {
 	autolive struct live l = {};
 	autocgrouppids struct cgroup_pids pids = {};
+	autocgroupjoin struct cgroup_join like = CGROUP_JOIN_NONE;
 	struct spec_device_rule rules[] = {null_only};
 	const struct spec_resources res = {.devices = rules, .device_count = 1};
 	struct error err = {};
@@ -156,6 +157,10 @@ TEST(a_process_is_born_into_every_hierarchy)
 	CHECK_INT(cgroup_verify(l.cg, l.pid, &err), 0);
 	CHECK_INT(cgroup_pids(l.cg, true, &pids, &err), 0);
 	CHECK(pids.count >= 1);
+	CHECK_INT(cgroup_join_open_like(l.cg, l.pid, &like, &err), 0);
+	CHECK_INT(like.count + (like.clone_fd >= 0), l.cg->count);
+	cgroup_join_done(&like);
+	CHECK(cgroup_join_open_like(l.cg, getpid(), &like, &err) < 0); /* we are elsewhere */
 }
 
 TEST(freeze_thaw_kill_delete)
@@ -362,6 +367,25 @@ TEST(the_same_with_v1_alone)
 	without_v2 = false;
 }
 
+TEST(a_v2_group_can_be_handed_over)
+{
+	autolive struct live l = {};
+	autofree char *path = mem_printf("/bothy-test-own-%d", (int)getpid()), *procs = NULL;
+	const struct cgroup_request req = {
+		.path = path, .id = "c", .delegate = true, .owner_uid = 12345, .owner_gid = 54321};
+	struct stat st;
+	struct error err = {};
+
+	if (!usable())
+		SKIP("needs root and writable control groups");
+	REQUIRE(cgroup_host_probe(&l.host, &err) == 0);
+	REQUIRE(cgroup_create(&l.host, &req, &l.cg, &err) == 0);
+	procs = mem_printf("%s/cgroup.procs", l.cg->dirs[0].path);
+	REQUIRE(stat(procs, &st) == 0);
+	CHECK_INT(st.st_uid, l.host.mode == CGROUP_MODE_V2 ? 12345 : 0); /* on v1 never */
+	CHECK_INT(st.st_gid, l.host.mode == CGROUP_MODE_V2 ? 54321 : 0);
+}
+
 /* In a child that has become nobody. Exit status: a bit for each expectation that held. */
 static int as_plain_user(void)
 {
@@ -428,4 +452,5 @@ TEST(the_same_with_cgroup2_alone)
 	test_run_groups_below_go_too();
 	test_run_a_group_in_use_is_not_removed();
 	test_run_devices_not_listed_are_refused();
+	test_run_a_v2_group_can_be_handed_over();
 }
