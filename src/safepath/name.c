@@ -14,7 +14,8 @@ static int check(const char *name, struct error *err)
 {
 	if (safepath_name_valid(name))
 		return 0;
-	return error_set(err, ERROR_INVALID, EINVAL, "'%s' is not a file name (one component, at most 255 bytes)", name);
+	return error_set(err, ERROR_INVALID, EINVAL, "'%s' is not a file name (one component, at most 255 bytes)",
+			 name);
 }
 
 int safepath_link(int from_dir, const char *from, int dir_fd, const char *name, struct error *err)

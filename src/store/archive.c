@@ -18,8 +18,8 @@
 #include "base/str.h"
 #include "store/unpack_path.h"
 
-#define LINKS_MAX 16        /* links followed inside an archive */
-#define INDEX_DEPTH_MAX 4   /* an index may point to indexes */
+#define LINKS_MAX 16      /* links followed inside an archive */
+#define INDEX_DEPTH_MAX 4 /* an index may point to indexes */
 #define INDEX_ENTRIES_MAX 4096u
 
 void archive_done(struct archive *a)
@@ -70,7 +70,8 @@ static int join_link(const struct worker_member *from, char out[static TAR_PATH_
 			strv_push(&out_parts, p);
 		} else {
 			if (out_parts.count == 0)
-				return error_set(err, ERROR_INVALID, EXDEV, "'%.200s' links out of the archive", from->name);
+				return error_set(err, ERROR_INVALID, EXDEV, "'%.200s' links out of the archive",
+						 from->name);
 			free(out_parts.items[--out_parts.count]);
 			out_parts.items[out_parts.count] = NULL;
 		}
@@ -89,7 +90,8 @@ static int join_link(const struct worker_member *from, char out[static TAR_PATH_
 	return 0;
 }
 
-static int resolve_member(const struct archive *a, const char *name, const struct worker_member **ret, struct error *err)
+static int resolve_member(const struct archive *a, const char *name, const struct worker_member **ret,
+			  struct error *err)
 {
 	char at[TAR_PATH_MAX + 1];
 
@@ -173,13 +175,15 @@ static int read_blob(const struct archive *a, struct arena *arena, const struct 
 	char is[DIGEST_TEXT_MAX];
 
 	if (!digest_supported(d->digest))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported", d->digest);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported",
+				 d->digest);
 	if (read_document(a, arena, blob_name(arena, d->digest), max, ret, ret_len, err) < 0)
 		return -err->code;
 	digest_of(*ret, *ret_len, is);
 	if (d->size != (int64_t)*ret_len || !str_eq(is, d->digest))
-		return error_set(err, ERROR_INVALID, EBADMSG, "blob %s: its content is %zu bytes with digest %s, %lld were promised",
-				 d->digest, *ret_len, is, (long long)d->size);
+		return error_set(err, ERROR_INVALID, EBADMSG,
+				 "blob %s: its content is %zu bytes with digest %s, %lld were promised", d->digest,
+				 *ret_len, is, (long long)d->size);
 	return 0;
 }
 
@@ -235,7 +239,8 @@ static void add_name(struct arena *arena, struct spec_strs *names, const char *t
 static void names_from_annotations(const struct archive *a, struct arena *arena, const struct spec_map *m,
 				   struct spec_strs *names)
 {
-	const char *full = spec_map_get(m, "io.containerd.image.name"), *ref = spec_map_get(m, "org.opencontainers.image.ref.name");
+	const char *full = spec_map_get(m, "io.containerd.image.name"),
+		   *ref = spec_map_get(m, "org.opencontainers.image.ref.name");
 	bool bad = false;
 
 	if (full && *full) {
@@ -264,17 +269,18 @@ static int parse_config(struct archive_images *out, struct archive_image *i, siz
 	}
 	*i->parsed = config;
 	if (config.diff_ids.count != layer_count)
-		return error_set(err, ERROR_INVALID, EINVAL, "the image has %zu layers, its config speaks of %zu", layer_count,
-				 config.diff_ids.count);
+		return error_set(err, ERROR_INVALID, EINVAL, "the image has %zu layers, its config speaks of %zu",
+				 layer_count, config.diff_ids.count);
 	for (size_t n = 0; n < config.diff_ids.count; n++) {
 		if (!digest_supported(config.diff_ids.items[n]))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "diff_id '%.100s': only sha256 is supported",
-					 config.diff_ids.items[n]);
+			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					 "diff_id '%.100s': only sha256 is supported", config.diff_ids.items[n]);
 	}
 	return 0;
 }
 
-static int take_layers(struct archive_images *out, struct archive_image *i, const struct image_manifest *m, struct error *err)
+static int take_layers(struct archive_images *out, struct archive_image *i, const struct image_manifest *m,
+		       struct error *err)
 {
 	size_t count = 0;
 
@@ -285,7 +291,8 @@ static int take_layers(struct archive_images *out, struct archive_image *i, cons
 			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "layer %zu has the media type '%.100s'", n,
 					 d->media_type);
 		if (!digest_supported(d->digest))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported", d->digest);
+			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					 "digest '%.100s': only sha256 is supported", d->digest);
 		struct archive_blob *b = &ARENA_PUSH(&out->arena, i->layers, count);
 
 		(void)str_copy(b->digest, sizeof(b->digest), d->digest);
@@ -306,8 +313,9 @@ static int read_oci_image(const struct archive *a, const struct image_descriptor
 	    image_manifest_parse(i.manifest, i.manifest_len, "manifest", &m, err) < 0)
 		return -err->code;
 	if (image_media_from_type(m.config.media_type, NULL) != IMAGE_MEDIA_CONFIG)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "manifest %s is no container image (config of type '%.100s')",
-				 d->digest, m.config.media_type);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "manifest %s is no container image (config of type '%.100s')", d->digest,
+				 m.config.media_type);
 	if (read_blob(a, &out->arena, &m.config, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
 		return error_wrap(err, "image config");
 	int r = take_layers(out, &i, &m, err);
@@ -334,8 +342,8 @@ static bool is_attestation(const struct image_descriptor *d)
 static int read_index(struct oci_walk *w, const struct image_index *index, const struct spec_strs *inherited, int depth,
 		      struct error *err);
 
-static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d, const struct spec_strs *names, int depth,
-			   struct error *err)
+static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d, const struct spec_strs *names,
+			   int depth, struct error *err)
 {
 	autoclean(image_index_done) struct image_index index = {0};
 	const char *text;
@@ -346,7 +354,8 @@ static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d,
 		return read_oci_image(w->a, d, names, w->out, err);
 	case IMAGE_MEDIA_INDEX:
 		if (depth >= INDEX_DEPTH_MAX)
-			return error_set(err, ERROR_LIMIT, ELOOP, "indexes point to indexes more than %d deep", INDEX_DEPTH_MAX);
+			return error_set(err, ERROR_LIMIT, ELOOP, "indexes point to indexes more than %d deep",
+					 INDEX_DEPTH_MAX);
 		if (read_blob(w->a, &w->out->arena, d, IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
 		    image_index_parse(text, len, "index", &index, err) < 0)
 			return -err->code;
@@ -357,8 +366,8 @@ static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d,
 }
 
 /* In an index below the top, entries are one image for different platforms: exactly one is taken. */
-static int choose_platform(struct oci_walk *w, const struct image_index *index, const struct spec_strs *names, int depth,
-			   struct error *err)
+static int choose_platform(struct oci_walk *w, const struct image_index *index, const struct spec_strs *names,
+			   int depth, struct error *err)
 {
 	const struct image_descriptor *only = NULL;
 	size_t candidates = 0;
@@ -375,8 +384,9 @@ static int choose_platform(struct oci_walk *w, const struct image_index *index, 
 	}
 	if (candidates == 1 && !only->platform.os)
 		return read_descriptor(w, only, names, depth, err);
-	error_set(err, ERROR_UNSUPPORTED, ENOENT, "the image has nothing for the platform %s/%s%s%s among its %zu manifests",
-		  w->platform->os, w->platform->architecture, w->platform->variant ? "/" : "",
+	error_set(err, ERROR_UNSUPPORTED, ENOENT,
+		  "the image has nothing for the platform %s/%s%s%s among its %zu manifests", w->platform->os,
+		  w->platform->architecture, w->platform->variant ? "/" : "",
 		  w->platform->variant ? w->platform->variant : "", candidates);
 	return error_hint(err, "choose one that it has with --platform");
 }
@@ -452,8 +462,8 @@ static const char *layer_media_type(int fd)
 		c = codec_detect(magic, sizeof(magic));
 	if (!c)
 		return "application/vnd.oci.image.layer.v1.tar";
-	return c->compression == IMAGE_GZIP ? "application/vnd.oci.image.layer.v1.tar+gzip" :
-					      "application/vnd.oci.image.layer.v1.tar+zstd";
+	return c->compression == IMAGE_GZIP ? "application/vnd.oci.image.layer.v1.tar+gzip"
+					    : "application/vnd.oci.image.layer.v1.tar+zstd";
 }
 
 static struct json *descriptor(const char *media_type, const char *digest, int64_t size)
@@ -513,7 +523,8 @@ static int make_manifest(struct archive_images *out, struct archive_image *i, st
 	return 0;
 }
 
-static int read_docker_image(const struct archive *a, const struct json *entry, struct archive_images *out, struct error *err)
+static int read_docker_image(const struct archive *a, const struct json *entry, struct archive_images *out,
+			     struct error *err)
 {
 	autojson struct json *descriptors = json_new_array();
 	const struct json *tags = json_get(entry, "RepoTags");
@@ -573,7 +584,8 @@ static bool has_file(const struct archive *a, const char *name)
 	return fd >= 0;
 }
 
-int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret, struct error *err)
+int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret,
+		 struct error *err)
 {
 	autoclean(archive_images_done) struct archive_images images = {0};
 	struct image_platform platform = o->platform ? *o->platform : image_platform_native();
@@ -584,8 +596,9 @@ int archive_read(const struct archive *a, const struct store_load_options *o, st
 	else if (a->layout_fd < 0 && has_file(a, "manifest.json"))
 		r = read_docker(a, &images, err);
 	else
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "this is no image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"this is no image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
 	if (r < 0)
 		return r;
 	if (images.count == 0)
@@ -594,7 +607,8 @@ int archive_read(const struct archive *a, const struct store_load_options *o, st
 		bool bad = false;
 
 		if (images.count > 1)
-			return error_set(err, ERROR_INVALID, EINVAL, "%zu images cannot all be named '%s'", images.count, o->name);
+			return error_set(err, ERROR_INVALID, EINVAL, "%zu images cannot all be named '%s'",
+					 images.count, o->name);
 		images.items[0].names = (struct spec_strs){0};
 		add_name(&images.arena, &images.items[0].names, o->name, &bad);
 		if (bad)

@@ -25,8 +25,8 @@ static int check_id(const char *id, struct error *err)
 	if (len > 0 && len <= ID_MAX && id[0] != '.' &&
 	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len)
 		return 0;
-	return error_set(err, ERROR_INVALID, EINVAL, "'%.140s' is no valid container id (1-%d of [A-Za-z0-9_.-], no dot in front)", id,
-			 ID_MAX);
+	return error_set(err, ERROR_INVALID, EINVAL,
+			 "'%.140s' is no valid container id (1-%d of [A-Za-z0-9_.-], no dot in front)", id, ID_MAX);
 }
 
 void store_container_done(struct store_container *c)
@@ -53,8 +53,8 @@ static int fill_folder(int parent, const char *id, const char *image, unsigned i
 	return 0;
 }
 
-static int make_folder(struct store *s, const char *id, const char *image, unsigned int flags, struct store_container *ret,
-		       struct error *err)
+static int make_folder(struct store *s, const char *id, const char *image, unsigned int flags,
+		       struct store_container *ret, struct error *err)
 {
 	autoclean(store_container_done) struct store_container c = {FD_NONE, FD_NONE, FD_NONE};
 	autofd int parent = store_folder(s, "containers", err);
@@ -90,7 +90,8 @@ int store_container_create(struct store *s, const char *id, const char *name_or_
 		return make_folder(s, id, NULL, flags, ret, err);
 	/* From the look-up to the link: a removal waits. Many runs hold it together. */
 	use = safepath_lock(s->root_fd, STORE_USE_LOCK, false, true, err);
-	if (use < 0 || store_image_find(s, name_or_id, &image, err) < 0 || make_folder(s, id, image.id, flags, ret, err) < 0)
+	if (use < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||
+	    make_folder(s, id, image.id, flags, ret, err) < 0)
 		return -err->code;
 	*ret_image = image;
 	image = (struct store_image){0};

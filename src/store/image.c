@@ -68,8 +68,8 @@ static int expand_id(struct store *s, const char *prefix, char out[static DIGEST
 	if (r < 0)
 		return r;
 	if (count > 1) {
-		error_set(err, ERROR_CONFLICT, ENOTUNIQ, "'%s' is the beginning of several image ids: %s%s", prefix + 7, list,
-			  count == CANDIDATES_MAX ? ", …" : "");
+		error_set(err, ERROR_CONFLICT, ENOTUNIQ, "'%s' is the beginning of several image ids: %s%s", prefix + 7,
+			  list, count == CANDIDATES_MAX ? ", …" : "");
 		return error_hint(err, "type more of the id");
 	}
 	return (int)count;
@@ -262,8 +262,10 @@ int store_image_list(struct store *s, struct store_image_list *ret, struct error
 	if (s->db) {
 		autofd int blobs = safepath_open_dir(s->root_fd, "blobs/sha256", true, &no_times);
 
-		if (index_prepare(s, "SELECT i.id, i.manifest, i.created_ns, i.size, n.name, i.loaded_ns FROM images i"
-				     "  LEFT JOIN names n ON n.image = i.id ORDER BY i.created_ns DESC, i.id, n.name", &q, err) < 0)
+		if (index_prepare(s,
+				  "SELECT i.id, i.manifest, i.created_ns, i.size, n.name, i.loaded_ns FROM images i"
+				  "  LEFT JOIN names n ON n.image = i.id ORDER BY i.created_ns DESC, i.id, n.name",
+				  &q, err) < 0)
 			return -err->code;
 		while ((r = index_step(s, q, err)) > 0)
 			take_row(s, blobs, q, &list);

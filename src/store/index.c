@@ -38,9 +38,14 @@ static int failed(struct store *s, struct error *err, const char *what)
 	int code = sqlite3_extended_errcode(s->db) & 0xff;
 	bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 
-	error_set(err, code == SQLITE_FULL ? ERROR_LIMIT : code == SQLITE_BUSY ? ERROR_BUSY : ERROR_INTERNAL,
-		  code == SQLITE_FULL ? ENOSPC : code == SQLITE_BUSY ? EBUSY : EIO, "%s %s/%s: %s", what, s->root, STORE_DB,
-		  sqlite3_errmsg(s->db));
+	error_set(err,
+		  code == SQLITE_FULL   ? ERROR_LIMIT
+		  : code == SQLITE_BUSY ? ERROR_BUSY
+					: ERROR_INTERNAL,
+		  code == SQLITE_FULL   ? ENOSPC
+		  : code == SQLITE_BUSY ? EBUSY
+					: EIO,
+		  "%s %s/%s: %s", what, s->root, STORE_DB, sqlite3_errmsg(s->db));
 	if (damaged)
 		error_hint(err, "the database is damaged: move it away and load the images again");
 	return -err->code;
@@ -53,8 +58,8 @@ static int check_version(struct store *s, struct error *err)
 	if (index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
 		return -err->code;
 	if (version > STORE_SCHEMA)
-		return error_set(err, ERROR_UNSUPPORTED, EPROTO, "%s was made by a newer bothy (form %lld, ours is %d)", s->root,
-				 (long long)version, STORE_SCHEMA);
+		return error_set(err, ERROR_UNSUPPORTED, EPROTO, "%s was made by a newer bothy (form %lld, ours is %d)",
+				 s->root, (long long)version, STORE_SCHEMA);
 	if (version == STORE_SCHEMA)
 		return 0;
 	/* Somebody may be making it at the same moment. */
@@ -97,8 +102,10 @@ int index_open(struct store *s, bool write, struct error *err)
 	if (!write && safepath_stat(s->root_fd, STORE_DB, &st) < 0)
 		return 0;
 	path = mem_printf("%s/%s", s->root, STORE_DB);
-	int r = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | (write ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX |
-						      SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
+	int r = sqlite3_open_v2(path, &s->db,
+				SQLITE_OPEN_READWRITE | (write ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX |
+					SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+				NULL);
 
 	if (r == SQLITE_OK && setup(s, write, err) == 0) {
 		s->db_write = write;

@@ -119,10 +119,10 @@ void worker_limits(const struct store_limits *given, struct store_limits *ret);
 
 /* Where documents and blobs of a load come from. */
 struct archive {
-	int layout_fd;                      /* owned; an OCI layout folder; FD_NONE: a split archive */
-	int staging_fd;                     /* borrowed; where the members m<n> are */
-	const struct worker_answer *split;  /* borrowed */
-	char *base_name;                    /* owned; of the file, for images that only have a tag; NULL: a pipe */
+	int layout_fd;                     /* owned; an OCI layout folder; FD_NONE: a split archive */
+	int staging_fd;                    /* borrowed; where the members m<n> are */
+	const struct worker_answer *split; /* borrowed */
+	char *base_name;                   /* owned; of the file, for images that only have a tag; NULL: a pipe */
 };
 void archive_done(struct archive *a);
 
@@ -133,7 +133,7 @@ struct archive_blob {
 };
 /* One image as an archive describes it; memory in the arena of the struct archive_images. */
 struct archive_image {
-	struct spec_strs names; /* full */
+	struct spec_strs names;        /* full */
 	const char *config, *manifest; /* their text */
 	size_t config_len, manifest_len;
 	char id[DIGEST_TEXT_MAX], manifest_digest[DIGEST_TEXT_MAX];
@@ -147,7 +147,8 @@ struct archive_images {
 };
 void archive_images_done(struct archive_images *i);
 /* Read the documents: choose OCI or Docker form, follow indexes, check every digest, size and media type. */
-int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret, struct error *err);
+int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret,
+		 struct error *err);
 /* Open a file of the archive by name (links inside the archive are followed); a regular file, for reading.
  * @ret_member: for a split archive the member it is; NULL otherwise. Returns the fd or <0. */
 int archive_open(const struct archive *a, const char *name, const struct worker_member **ret_member, int64_t *ret_size,

@@ -33,10 +33,10 @@ struct new_layer {
 	char chain[DIGEST_TEXT_MAX], diff[DIGEST_TEXT_MAX], blob[DIGEST_TEXT_MAX];
 	const struct archive_image *image; /* borrowed */
 	size_t position;
-	char folder[16];  /* in staging */
+	char folder[16]; /* in staging */
 	int64_t size;
 	int64_t entries;
-	int dir_fd;       /* owned; its diff folder */
+	int dir_fd; /* owned; its diff folder */
 	struct worker worker;
 };
 struct new_blob {
@@ -55,7 +55,7 @@ struct load {
 	struct archive_images images;
 	struct new_layer *layers; /* owned */
 	size_t layer_count;
-	struct new_blob *blobs;   /* owned */
+	struct new_blob *blobs; /* owned */
 	size_t blob_count;
 	uint64_t bytes_out;
 };
@@ -191,8 +191,8 @@ static int stage_layer_blob(struct load *l, const struct archive_blob *blob, str
 	if (in < 0)
 		return in;
 	if (size != blob->size)
-		return error_set(err, ERROR_INVALID, EBADMSG, "blob %s has %lld bytes, %lld were promised", blob->digest,
-				 (long long)size, (long long)blob->size);
+		return error_set(err, ERROR_INVALID, EBADMSG, "blob %s has %lld bytes, %lld were promised",
+				 blob->digest, (long long)size, (long long)blob->size);
 	struct new_blob *b = push_blob(l, blob->digest, size);
 
 	if (m) {
@@ -344,8 +344,8 @@ static int finish_layer(struct load *l, struct new_layer *n, struct worker_answe
 		return error_wrap(err, "layer %s", n->blob);
 	digest_text(answer->report.digest_out, is);
 	if (!str_eq(is, n->diff))
-		return error_set(err, ERROR_INVALID, EBADMSG, "layer %s: its content has diff_id %s, the config says %s", n->blob, is,
-				 n->diff);
+		return error_set(err, ERROR_INVALID, EBADMSG,
+				 "layer %s: its content has diff_id %s, the config says %s", n->blob, is, n->diff);
 	l->bytes_out += answer->report.bytes_out;
 	if (l->bytes_out > l->limits.image_bytes)
 		return error_set(err, ERROR_LIMIT, EFBIG, "more than %llu bytes in all layers together",
@@ -353,7 +353,8 @@ static int finish_layer(struct load *l, struct new_layer *n, struct worker_answe
 	n->size = (int64_t)answer->report.file_bytes;
 	n->entries = (int64_t)answer->report.entries;
 	if (answer->report.devices_skipped)
-		log_debug("layer %s: %llu device nodes were not made", n->blob, (unsigned long long)answer->report.devices_skipped);
+		log_debug("layer %s: %llu device nodes were not made", n->blob,
+			  (unsigned long long)answer->report.devices_skipped);
 	return 0;
 }
 
@@ -396,7 +397,8 @@ static int publish_files(struct load *l, struct error *err)
 		return -err->code;
 	for (size_t i = 0; i < l->blob_count; i++) {
 		/* Another load may have published the same in the meantime: then equal content replaces equal content. */
-		if (safepath_rename(l->staging.fd, l->blobs[i].file, blobs, image_digest_hex(l->blobs[i].digest), 0, err) < 0)
+		if (safepath_rename(l->staging.fd, l->blobs[i].file, blobs, image_digest_hex(l->blobs[i].digest), 0,
+				    err) < 0)
 			return -err->code;
 	}
 	for (size_t i = 0; i < l->layer_count; i++) {
@@ -404,7 +406,8 @@ static int publish_files(struct load *l, struct error *err)
 
 		if (index_number(l->store, err, &known, "SELECT 1 FROM layers WHERE chain = ?1", n->chain, NULL) < 0)
 			return -err->code;
-		if (!known && safepath_rename(l->staging.fd, n->folder, layers, image_digest_hex(n->chain), RENAME_NOREPLACE, err) < 0)
+		if (!known && safepath_rename(l->staging.fd, n->folder, layers, image_digest_hex(n->chain),
+					      RENAME_NOREPLACE, err) < 0)
 			return -err->code;
 	}
 	if (fsync(blobs) < 0 || fsync(layers) < 0)
@@ -412,8 +415,8 @@ static int publish_files(struct load *l, struct error *err)
 	return 0;
 }
 
-static int insert_numbers(struct load *l, const char *sql, const char *const texts[], size_t text_count, const int64_t *numbers,
-			  size_t number_count, struct error *err)
+static int insert_numbers(struct load *l, const char *sql, const char *const texts[], size_t text_count,
+			  const int64_t *numbers, size_t number_count, struct error *err)
 {
 	autostmt sqlite3_stmt *q = NULL;
 
@@ -466,12 +469,14 @@ static int record_image(struct load *l, const struct archive_image *image, struc
 			return -err->code;
 		size += layer_size;
 	}
-	if (index_run(s, err, "INSERT OR IGNORE INTO image_blobs(image, digest) VALUES(?1, ?2), (?1, ?3)", image->id, image->id,
-		      image->manifest_digest, NULL) < 0)
+	if (index_run(s, err, "INSERT OR IGNORE INTO image_blobs(image, digest) VALUES(?1, ?2), (?1, ?3)", image->id,
+		      image->id, image->manifest_digest, NULL) < 0)
 		return -err->code;
-	return insert_numbers(l, "INSERT INTO images(id, manifest, config, created_ns, size, loaded_ns) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-			      (const char *const[]){image->id, image->manifest_digest, config}, 3,
-			      (int64_t[]){created_ns(image), size, clock_realtime_ns()}, 3, err);
+	return insert_numbers(
+		l,
+		"INSERT INTO images(id, manifest, config, created_ns, size, loaded_ns) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+		(const char *const[]){image->id, image->manifest_digest, config}, 3,
+		(int64_t[]){created_ns(image), size, clock_realtime_ns()}, 3, err);
 }
 
 static int record_all(struct load *l, struct store_load_result *ret, struct error *err)
@@ -484,8 +489,11 @@ static int record_all(struct load *l, struct store_load_result *ret, struct erro
 	for (size_t i = 0; i < l->layer_count; i++) {
 		const struct new_layer *n = &l->layers[i];
 
-		if (insert_numbers(l, "INSERT OR IGNORE INTO layers(chain, diff, blob, size, entries) VALUES(?1, ?2, ?3, ?4, ?5)",
-				   (const char *const[]){n->chain, n->diff, n->blob}, 3, (int64_t[]){n->size, n->entries}, 2, err) < 0)
+		if (insert_numbers(
+			    l,
+			    "INSERT OR IGNORE INTO layers(chain, diff, blob, size, entries) VALUES(?1, ?2, ?3, ?4, ?5)",
+			    (const char *const[]){n->chain, n->diff, n->blob}, 3, (int64_t[]){n->size, n->entries}, 2,
+			    err) < 0)
 			return -err->code;
 	}
 	for (size_t i = 0; i < l->images.count; i++) {
@@ -516,7 +524,8 @@ static int check_complete(struct load *l, struct error *err)
 
 	if (index_number(l->store, err, &missing,
 			 "SELECT (SELECT count(*) FROM image_layers WHERE chain NOT IN (SELECT chain FROM layers))"
-			 " + (SELECT count(*) FROM image_blobs WHERE digest NOT IN (SELECT digest FROM blobs))", NULL) < 0)
+			 " + (SELECT count(*) FROM image_blobs WHERE digest NOT IN (SELECT digest FROM blobs))",
+			 NULL) < 0)
 		return -err->code;
 	if (!missing)
 		return 0;

@@ -69,7 +69,8 @@ static int delete_records(struct store *s, const char *id, struct store_remove_r
 			return -err->code;
 	}
 	spec_strs_push(&ret->arena, &ret->deleted, id);
-	if (index_prepare(s, "DELETE FROM layers WHERE chain NOT IN (SELECT chain FROM image_layers) RETURNING chain", &q, err) < 0)
+	if (index_prepare(s, "DELETE FROM layers WHERE chain NOT IN (SELECT chain FROM image_layers) RETURNING chain",
+			  &q, err) < 0)
 		return -err->code;
 	while ((r = index_step(s, q, err)) > 0)
 		spec_strs_push(&ret->arena, &ret->deleted, index_text(q, 0));
@@ -161,8 +162,8 @@ int store_image_tag(struct store *s, const char *name_or_id, const char *name, s
 	if (r == 0) {
 		if (!ref.tag)
 			ref.tag = "latest";
-		r = index_run(s, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?1, ?2)", image_reference_full(&a, &ref),
-			      image.id, NULL);
+		r = index_run(s, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?1, ?2)",
+			      image_reference_full(&a, &ref), image.id, NULL);
 	}
 	arena_done(&a);
 	return r;

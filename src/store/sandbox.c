@@ -36,8 +36,8 @@
 #define OPEN_FILES_MAX 256                     /* removing deep trees keeps some fds */
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
-#define CAPS_NEEDED                                                                                \
-	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) |      \
+#define CAPS_NEEDED                                                                                                    \
+	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) |                  \
 	 CAP_BIT(CAP_SETFCAP))
 
 static int enter_folder(int dir_fd, bool own_mounts, int *ret_dir_fd, struct error *err)
@@ -65,8 +65,8 @@ static int enter_folder(int dir_fd, bool own_mounts, int *ret_dir_fd, struct err
 
 static int set_limits(const struct unpack_job *job, struct error *err)
 {
-	uint64_t file_max = job->limits.layer_bytes > job->limits.archive_bytes ? job->limits.layer_bytes :
-										  job->limits.archive_bytes;
+	uint64_t file_max = job->limits.layer_bytes > job->limits.archive_bytes ? job->limits.layer_bytes
+										: job->limits.archive_bytes;
 	const struct {
 		int resource;
 		uint64_t max;
@@ -119,18 +119,19 @@ static int restrict_files(int dir_fd, struct error *err)
 /* What applying a layer, splitting an archive and removing a tree call, and what the C library needs for memory, the
  * random start of its heap, and the end. Nothing here makes a process, a socket, a mount, or runs a program. */
 static const unsigned short allowed_calls[] = {
-	__NR_read, __NR_write, __NR_pwrite64, __NR_close, __NR_lseek, __NR_fcntl, __NR_ftruncate,
-	__NR_openat, __NR_openat2, __NR_fstat, __NR_newfstatat, __NR_statx, __NR_getdents64, __NR_fstatfs,
-	__NR_mkdirat, __NR_mknodat, __NR_symlinkat, __NR_linkat, __NR_unlinkat, __NR_readlinkat,
-	__NR_fchown, __NR_fchownat, __NR_fchmod, __NR_fchmodat, __NR_utimensat,
+	__NR_read,       __NR_write,           __NR_pwrite64,     __NR_close,        __NR_lseek,
+	__NR_fcntl,      __NR_ftruncate,       __NR_openat,       __NR_openat2,      __NR_fstat,
+	__NR_newfstatat, __NR_statx,           __NR_getdents64,   __NR_fstatfs,      __NR_mkdirat,
+	__NR_mknodat,    __NR_symlinkat,       __NR_linkat,       __NR_unlinkat,     __NR_readlinkat,
+	__NR_fchown,     __NR_fchownat,        __NR_fchmod,       __NR_fchmodat,     __NR_utimensat,
 #ifdef __NR_fchmodat2
 	__NR_fchmodat2,
 #endif
-	__NR_fsetxattr, __NR_fgetxattr, __NR_fremovexattr,
-	__NR_brk, __NR_mmap, __NR_munmap, __NR_mremap, __NR_madvise, __NR_mprotect,
-	__NR_getrandom, __NR_futex, __NR_clock_gettime, __NR_clock_getres, __NR_gettimeofday, __NR_getpid, __NR_gettid,
-	__NR_rt_sigprocmask, __NR_rt_sigaction, __NR_rt_sigreturn, __NR_sigaltstack, __NR_tgkill,
-	__NR_restart_syscall, __NR_exit, __NR_exit_group,
+	__NR_fsetxattr,  __NR_fgetxattr,       __NR_fremovexattr, __NR_brk,          __NR_mmap,
+	__NR_munmap,     __NR_mremap,          __NR_madvise,      __NR_mprotect,     __NR_getrandom,
+	__NR_futex,      __NR_clock_gettime,   __NR_clock_getres, __NR_gettimeofday, __NR_getpid,
+	__NR_gettid,     __NR_rt_sigprocmask,  __NR_rt_sigaction, __NR_rt_sigreturn, __NR_sigaltstack,
+	__NR_tgkill,     __NR_restart_syscall, __NR_exit,         __NR_exit_group,
 };
 
 #if defined(__x86_64__)

@@ -53,7 +53,8 @@ static int take_member(struct tar *t, const struct tar_entry *e, int dir_fd, uin
 	if (e->type == TAR_DIR)
 		return 0;
 	if (e->type != TAR_FILE && e->type != TAR_HARDLINK && e->type != TAR_SYMLINK)
-		return error_set(err, ERROR_INVALID, EINVAL, "%s has no place in an image archive", tar_type_name(e->type));
+		return error_set(err, ERROR_INVALID, EINVAL, "%s has no place in an image archive",
+				 tar_type_name(e->type));
 	if (e->pieces) /* a digest of holes is nobody's digest */
 		return error_set(err, ERROR_INVALID, EINVAL, "a sparse file has no place in an image archive");
 	if (unpack_path_parse(e->path, &name, err) < 0)

@@ -27,7 +27,8 @@ static int default_root(char **ret, struct error *err)
 	else if (home && home[0] == '/')
 		*ret = mem_printf("%s/.local/share/bothy", home);
 	else
-		return error_set(err, ERROR_INVALID, ENOENT, "no place for images: neither XDG_DATA_HOME nor HOME is set");
+		return error_set(err, ERROR_INVALID, ENOENT,
+				 "no place for images: neither XDG_DATA_HOME nor HOME is set");
 	return 0;
 }
 
@@ -58,7 +59,8 @@ int store_new(const struct store_options *options, struct store **ret, struct er
 	else if (default_root(&s->root, err) < 0)
 		return -err->code;
 	if (s->root[0] != '/')
-		return error_set(err, ERROR_INVALID, EINVAL, "the store's folder '%s' must be an absolute path", s->root);
+		return error_set(err, ERROR_INVALID, EINVAL, "the store's folder '%s' must be an absolute path",
+				 s->root);
 	if (options && options->unpack_program)
 		s->unpack_program = mem_strdup(options->unpack_program);
 	s->root_fd = safepath_state_open(s->root, err);
@@ -133,7 +135,8 @@ int store_blob_read(struct store *s, const char *digest, char **ret_text, size_t
 		return error_wrap(err, "blob %s", digest);
 	digest_of(buf_str(&text), text.len, is);
 	if (!str_eq(is, digest)) {
-		error_set(err, ERROR_INVALID, EBADMSG, "blob %s in %s is damaged: its content has digest %s", digest, s->root, is);
+		error_set(err, ERROR_INVALID, EBADMSG, "blob %s in %s is damaged: its content has digest %s", digest,
+			  s->root, is);
 		return error_hint(err, "remove the image and load it again");
 	}
 	if (ret_len)

@@ -34,7 +34,7 @@ struct store; /* opaque */
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 struct store_options {
-	const char *root;           /* NULL: /var/lib/bothy for root, else $XDG_DATA_HOME/bothy or $HOME/.local/share/bothy */
+	const char *root; /* NULL: /var/lib/bothy for root, else $XDG_DATA_HOME/bothy or $HOME/.local/share/bothy */
 	const char *unpack_program; /* NULL: bothy-unpack beside our own program, else in the libexec folder */
 };
 
@@ -59,8 +59,8 @@ int store_root_fd(const struct store *s);
 struct store_layer {
 	const char *chain_id; /* "sha256:…" */
 	const char *diff_id;
-	const char *path;     /* of the unpacked tree, relative to the store's root: "layers/<hex>/diff" */
-	int64_t size_bytes;   /* sum of the regular files */
+	const char *path;   /* of the unpacked tree, relative to the store's root: "layers/<hex>/diff" */
+	int64_t size_bytes; /* sum of the regular files */
 };
 
 /* One image as it is used. All memory belongs to the struct; end it with store_image_done. */
@@ -68,12 +68,12 @@ struct store_image {
 	struct arena arena;
 	const char *id;              /* "sha256:<hex>" of the config: Docker's image id */
 	const char *manifest_digest; /* of the manifest it was loaded by */
-	const char *name;            /* full name it was found by ("docker.io/library/debian:12"), NULL when found by id */
-	int64_t created_ns;          /* since the epoch; 0: not given */
-	int64_t size_bytes;          /* sum of the layers' unpacked sizes */
-	struct store_layer *layers;  /* lowest first */
+	const char *name;   /* full name it was found by ("docker.io/library/debian:12"), NULL when found by id */
+	int64_t created_ns; /* since the epoch; 0: not given */
+	int64_t size_bytes; /* sum of the layers' unpacked sizes */
+	struct store_layer *layers; /* lowest first */
 	size_t layer_count;
-	struct image_config config;  /* parsed; `history` is left empty here (store_image_blob has the whole document) */
+	struct image_config config; /* parsed; `history` is left empty here (store_image_blob has the whole document) */
 };
 
 /* Find an image by name (tag "latest" when none is given), name@digest, full id, or unique prefix of an id.
@@ -119,17 +119,17 @@ void store_image_list_done(struct store_image_list *l);
 
 /* Bounds on what an archive may cost (V30). Zero in a field means the default. */
 struct store_limits {
-	uint64_t layer_entries;     /* entries in one layer */
-	uint64_t layer_bytes;       /* bytes of one layer after decompression */
-	uint64_t image_bytes;       /* the same, all layers of one load together */
-	uint64_t ratio;             /* decompressed : compressed, checked once more than STORE_RATIO_FREE_BYTES came out */
-	uint64_t archive_members;   /* members of an outer archive */
-	uint64_t archive_bytes;     /* bytes of an outer archive after decompression */
+	uint64_t layer_entries; /* entries in one layer */
+	uint64_t layer_bytes;   /* bytes of one layer after decompression */
+	uint64_t image_bytes;   /* the same, all layers of one load together */
+	uint64_t ratio;         /* decompressed : compressed, checked once more than STORE_RATIO_FREE_BYTES came out */
+	uint64_t archive_members; /* members of an outer archive */
+	uint64_t archive_bytes;   /* bytes of an outer archive after decompression */
 };
 #define STORE_LIMIT_LAYER_ENTRIES UINT64_C(4000000)
 #define STORE_LIMIT_LAYER_BYTES (UINT64_C(256) << 30)
 #define STORE_LIMIT_IMAGE_BYTES (UINT64_C(512) << 30)
-#define STORE_LIMIT_RATIO UINT64_C(200) /* file trees are below 20; only zeros pass this */
+#define STORE_LIMIT_RATIO UINT64_C(200)            /* file trees are below 20; only zeros pass this */
 #define STORE_RATIO_FREE_BYTES (UINT64_C(1) << 30) /* a file of zeros may well be in an image */
 #define STORE_LIMIT_ARCHIVE_MEMBERS UINT64_C(100000)
 #define STORE_LIMIT_ARCHIVE_BYTES (UINT64_C(512) << 30)
@@ -183,7 +183,7 @@ int store_image_tag(struct store *s, const char *name_or_id, const char *name, s
 
 /* A container's own folder, kept while it exists. */
 struct store_container {
-	int dir_fd;   /* containers/<id>; the engine may keep files of its own here (names must not be upper, work, image) */
+	int dir_fd; /* containers/<id>; the engine may keep files of its own here (names must not be upper, work, image) */
 	int upper_fd; /* O_PATH of containers/<id>/upper; FD_NONE without STORE_CONTAINER_WRITABLE */
 	int work_fd;  /* O_PATH of containers/<id>/work; the same */
 };

@@ -105,8 +105,10 @@ static int decompress(struct stream *s, size_t *ret_len, struct error *err)
 			if (r == 0)
 				return 0;
 		}
-		struct codec_step io = {.in = s->in + s->in_at, .in_len = s->in_len - s->in_at,
-					.out = s->out, .out_len = STREAM_OUT_BYTES};
+		struct codec_step io = {.in = s->in + s->in_at,
+					.in_len = s->in_len - s->in_at,
+					.out = s->out,
+					.out_len = STREAM_OUT_BYTES};
 		int r = s->codec->step(s->codec_state, &io, err);
 
 		if (r < 0)

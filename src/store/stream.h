@@ -54,7 +54,7 @@ struct stream {
 	const struct codec *codec; /* NULL: plain */
 	void *codec_state;         /* owned */
 	bool started, eof, unit_open;
-	unsigned char *in;  /* owned, STREAM_IN_BYTES */
+	unsigned char *in; /* owned, STREAM_IN_BYTES */
 	size_t in_at, in_len;
 	unsigned char *out; /* owned, STREAM_OUT_BYTES; only with a codec */
 	uint64_t bytes_in, bytes_out;

@@ -116,12 +116,13 @@ static int read_end(struct tar *t, struct error *err)
 static int take_payload(struct tar *t, const struct tar_header *h, uint64_t max, char **ret, struct error *err)
 {
 	if (h->size > max)
-		return error_set(err, ERROR_LIMIT, E2BIG, "extended header '%c' of %llu bytes: more than %llu", h->typeflag,
-				 (unsigned long long)h->size, (unsigned long long)max);
+		return error_set(err, ERROR_LIMIT, E2BIG, "extended header '%c' of %llu bytes: more than %llu",
+				 h->typeflag, (unsigned long long)h->size, (unsigned long long)max);
 	char *text = arena_alloc(&t->arena, h->size + 1, 1);
 	uint64_t padding = -h->size % TAR_BLOCK_BYTES;
 
-	if (tar_take(t, text, h->size, "an extended header", err) < 0 || skip(t, padding, "an extended header", err) < 0)
+	if (tar_take(t, text, h->size, "an extended header", err) < 0 ||
+	    skip(t, padding, "an extended header", err) < 0)
 		return -err->code;
 	*ret = text;
 	return 0;
@@ -144,7 +145,8 @@ static int take_long_name(struct tar *t, const struct tar_header *h, const char 
 }
 
 /* Returns 1 when @h was an extended header and is dealt with, 0 when it is an entry, <0. */
-static int take_extended(struct tar *t, const struct tar_header *h, struct tar_extra *x, bool *pending, struct error *err)
+static int take_extended(struct tar *t, const struct tar_header *h, struct tar_extra *x, bool *pending,
+			 struct error *err)
 {
 	char *text;
 
@@ -185,8 +187,8 @@ static int type_from_flag(char flag, enum tar_type *ret)
 		char flag;
 		enum tar_type type;
 	} types[] = {
-		{'0', TAR_FILE}, {'\0', TAR_FILE}, {'7', TAR_FILE},  {'S', TAR_FILE}, {'1', TAR_HARDLINK},
-		{'2', TAR_SYMLINK}, {'3', TAR_CHAR}, {'4', TAR_BLOCK}, {'5', TAR_DIR},  {'6', TAR_FIFO},
+		{'0', TAR_FILE},    {'\0', TAR_FILE}, {'7', TAR_FILE},  {'S', TAR_FILE}, {'1', TAR_HARDLINK},
+		{'2', TAR_SYMLINK}, {'3', TAR_CHAR},  {'4', TAR_BLOCK}, {'5', TAR_DIR},  {'6', TAR_FIFO},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -306,7 +308,8 @@ static int next_entry(struct tar *t, struct error *err)
 			r = read_end(t, err);
 		} else if (r > 0) {
 			if (tar_header_parse(block, &h, err) < 0)
-				return error_wrap(err, "at byte %llu", (unsigned long long)(t->offset - TAR_BLOCK_BYTES));
+				return error_wrap(err, "at byte %llu",
+						  (unsigned long long)(t->offset - TAR_BLOCK_BYTES));
 			r = take_extended(t, &h, &x, &pending, err);
 			if (r > 0)
 				continue;
@@ -314,7 +317,8 @@ static int next_entry(struct tar *t, struct error *err)
 				return make_entry(t, &h, &x, block, err) < 0 ? wrap_entry(t, err) : 1;
 		}
 		if (r == 0 && pending)
-			return error_set(err, ERROR_INVALID, EBADMSG, "an extended header at the end belongs to no entry");
+			return error_set(err, ERROR_INVALID, EBADMSG,
+					 "an extended header at the end belongs to no entry");
 		t->ended = r == 0;
 		return r;
 	}

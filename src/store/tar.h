@@ -21,12 +21,12 @@
 #include "base/error.h"
 
 #define TAR_BLOCK_BYTES 512u
-#define TAR_PATH_MAX 4095u             /* PATH_MAX less the terminator: longer ones could not be made */
-#define TAR_PAX_MAX_BYTES (1u << 20)   /* one extended header: far above all xattrs the kernel takes */
-#define TAR_XATTR_MAX_COUNT 128u       /* per entry */
-#define TAR_XATTR_NAME_MAX 255u        /* XATTR_NAME_MAX */
-#define TAR_XATTR_VALUE_MAX 65536u     /* XATTR_SIZE_MAX */
-#define TAR_SPARSE_MAX_COUNT 65536u    /* pieces of one sparse file */
+#define TAR_PATH_MAX 4095u           /* PATH_MAX less the terminator: longer ones could not be made */
+#define TAR_PAX_MAX_BYTES (1u << 20) /* one extended header: far above all xattrs the kernel takes */
+#define TAR_XATTR_MAX_COUNT 128u     /* per entry */
+#define TAR_XATTR_NAME_MAX 255u      /* XATTR_NAME_MAX */
+#define TAR_XATTR_VALUE_MAX 65536u   /* XATTR_SIZE_MAX */
+#define TAR_SPARSE_MAX_COUNT 65536u  /* pieces of one sparse file */
 
 /* Where the archive's bytes come from: a chunk at a time, borrowed until the next call.
  * Returns 1 with a chunk of at least one byte, 0 at the end, <0 with @err filled. */
@@ -71,14 +71,14 @@ struct tar {
 	struct tar_source source;
 	const unsigned char *chunk; /* what is left of the current chunk, borrowed from the source */
 	size_t chunk_len;
-	uint64_t offset;        /* bytes consumed so far, for messages */
-	uint64_t stored_left;   /* data bytes of the current entry that were not read */
-	uint32_t padding;       /* zeros behind them up to the block's end */
-	size_t piece;           /* current piece of a sparse entry */
-	uint64_t piece_done;    /* bytes of it that were delivered */
-	uint64_t delivered;     /* logical position in a plain entry */
+	uint64_t offset;      /* bytes consumed so far, for messages */
+	uint64_t stored_left; /* data bytes of the current entry that were not read */
+	uint32_t padding;     /* zeros behind them up to the block's end */
+	size_t piece;         /* current piece of a sparse entry */
+	uint64_t piece_done;  /* bytes of it that were delivered */
+	uint64_t delivered;   /* logical position in a plain entry */
 	bool ended;
-	struct arena arena;     /* of the current entry */
+	struct arena arena; /* of the current entry */
 	struct tar_entry entry;
 };
 
@@ -104,11 +104,11 @@ int tar_take_block(struct tar *t, unsigned char block[static TAR_BLOCK_BYTES], s
 /* A header block in numbers, before PAX has its say. */
 struct tar_header {
 	char typeflag;
-	bool gnu;                       /* GNU magic: no prefix field, base-256 and sparse fields */
-	char path[256 + 1];             /* prefix and name joined */
+	bool gnu;           /* GNU magic: no prefix field, base-256 and sparse fields */
+	char path[256 + 1]; /* prefix and name joined */
 	char link[100 + 1];
 	uint64_t size;
-	bool size_saturated;            /* the octal field holds its largest value */
+	bool size_saturated; /* the octal field holds its largest value */
 	int64_t mtime_s;
 	uint64_t uid, gid, mode;
 	uint64_t dev_major, dev_minor;
@@ -122,8 +122,8 @@ int tar_number(const unsigned char *field, size_t len, int64_t *ret);
 
 /* What extended headers said about the next entry. */
 struct tar_extra {
-	bool pax_seen;         /* an 'x' header came */
-	const char *path;      /* NULL: not given */
+	bool pax_seen;    /* an 'x' header came */
+	const char *path; /* NULL: not given */
 	const char *link;
 	bool size_set, uid_set, gid_set, mtime_set;
 	uint64_t size;
@@ -132,15 +132,15 @@ struct tar_extra {
 	uint32_t mtime_ns;
 	struct tar_xattr *xattrs;
 	size_t xattr_count;
-	bool sparse_seen;      /* some GNU.sparse key */
-	bool sparse_in_data;   /* form 1.0: the map stands in front of the data */
+	bool sparse_seen;    /* some GNU.sparse key */
+	bool sparse_in_data; /* form 1.0: the map stands in front of the data */
 	bool sparse_size_set;
 	const char *sparse_name;
-	uint64_t sparse_size;  /* the file's real size */
+	uint64_t sparse_size; /* the file's real size */
 	uint64_t sparse_major, sparse_minor;
 	struct tar_piece *pieces;
 	size_t piece_count;
-	bool piece_open;       /* form 0.0: an offset waits for its length */
+	bool piece_open; /* form 0.0: an offset waits for its length */
 };
 /* Parse the records of one extended header ("len key=value\n"…) into @x; memory in @a.
  * Returns 0, or <0: INVALID, LIMIT. */

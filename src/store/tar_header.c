@@ -18,15 +18,19 @@ enum field { F_NAME, F_MODE, F_UID, F_GID, F_SIZE, F_MTIME, F_CHKSUM, F_LINK, F_
 static const struct {
 	unsigned short at, len;
 } fields[] = {
-	[F_NAME] = {0, 100},   [F_MODE] = {100, 8},  [F_UID] = {108, 8},   [F_GID] = {116, 8},
-	[F_SIZE] = {124, 12},  [F_MTIME] = {136, 12}, [F_CHKSUM] = {148, 8}, [F_LINK] = {157, 100},
-	[F_MAGIC] = {257, 8},  [F_MAJOR] = {329, 8}, [F_MINOR] = {337, 8}, [F_PREFIX] = {345, 155},
+	[F_NAME] = {0, 100},  [F_MODE] = {100, 8},   [F_UID] = {108, 8},    [F_GID] = {116, 8},
+	[F_SIZE] = {124, 12}, [F_MTIME] = {136, 12}, [F_CHKSUM] = {148, 8}, [F_LINK] = {157, 100},
+	[F_MAGIC] = {257, 8}, [F_MAJOR] = {329, 8},  [F_MINOR] = {337, 8},  [F_PREFIX] = {345, 155},
 };
 #define TYPEFLAG_AT 156
 
 static const char *const type_names[] = {
-	[TAR_FILE] = "a file",	       [TAR_HARDLINK] = "a hard link",	  [TAR_SYMLINK] = "a symbolic link",
-	[TAR_CHAR] = "a character device", [TAR_BLOCK] = "a block device", [TAR_DIR] = "a folder",
+	[TAR_FILE] = "a file",
+	[TAR_HARDLINK] = "a hard link",
+	[TAR_SYMLINK] = "a symbolic link",
+	[TAR_CHAR] = "a character device",
+	[TAR_BLOCK] = "a block device",
+	[TAR_DIR] = "a folder",
 	[TAR_FIFO] = "a fifo",
 };
 _Static_assert(ARRAY_SIZE(type_names) == TAR_TYPE_COUNT, "a name for each type");
@@ -156,7 +160,10 @@ int tar_header_parse(const unsigned char block[static TAR_BLOCK_BYTES], struct t
 {
 	const char *magic = (const char *)block + fields[F_MAGIC].at;
 	struct tar_header h = {.typeflag = (char)block[TYPEFLAG_AT]};
-	bool ustar = memcmp(magic, "ustar\0" "00", 8) == 0;
+	bool ustar = memcmp(magic,
+			    "ustar\0"
+			    "00",
+			    8) == 0;
 	int r;
 
 	h.gnu = memcmp(magic, "ustar  \0", 8) == 0;

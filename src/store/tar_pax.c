@@ -165,8 +165,7 @@ static int take_xattr(struct arena *a, const struct record *r, struct tar_extra 
 	if (x->xattr_count >= TAR_XATTR_MAX_COUNT)
 		return error_set(err, ERROR_LIMIT, E2BIG, "PAX header: more than %u extended attributes",
 				 TAR_XATTR_MAX_COUNT);
-	ARENA_PUSH(a, x->xattrs, x->xattr_count) =
-		(struct tar_xattr){.name = name, .value = r->value, .len = r->len};
+	ARENA_PUSH(a, x->xattrs, x->xattr_count) = (struct tar_xattr){.name = name, .value = r->value, .len = r->len};
 	return 0;
 }
 

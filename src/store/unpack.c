@@ -43,7 +43,7 @@ struct unpacker {
 	struct tar tar;
 	/* The folder that the last entry went into: archives list a folder's files in a row. */
 	char parent_path[TAR_PATH_MAX + 1];
-	int parent_fd; /* owned */
+	int parent_fd;     /* owned */
 	bool parent_stale; /* something was replaced since, which the path may have led through */
 	struct arena arena;
 	struct dir_time *times;
@@ -141,7 +141,8 @@ static int open_parent(struct unpacker *u, const struct unpack_path *p, struct e
 	struct error missing;
 	int fd;
 
-	if (u->parent_fd >= 0 && !u->parent_stale && strncmp(u->parent_path, p->text, len) == 0 && u->parent_path[len] == '\0')
+	if (u->parent_fd >= 0 && !u->parent_stale && strncmp(u->parent_path, p->text, len) == 0 &&
+	    u->parent_path[len] == '\0')
 		return u->parent_fd;
 	fd_close(&u->parent_fd);
 	u->parent_stale = false;
@@ -191,8 +192,8 @@ static int set_owner(struct unpacker *u, int fd, const struct tar_entry *e, stru
 		return 0;
 	if (err->code == EINVAL)
 		return error_set(err, ERROR_UNSUPPORTED, EINVAL,
-				 "its owner %u:%u is outside the ids that this user has (/etc/subuid, /etc/subgid)", e->uid,
-				 e->gid);
+				 "its owner %u:%u is outside the ids that this user has (/etc/subuid, /etc/subgid)",
+				 e->uid, e->gid);
 	return -err->code;
 }
 
@@ -291,7 +292,8 @@ static int apply_fifo(struct unpacker *u, int dir_fd, const char *name, const st
 
 /* The target must be in this layer (as with Docker: a link across layers has no meaning) and no folder. The link itself is
  * made by names in two folders that we hold; nothing is set on it, so that a link can change no other entry. */
-static int apply_hardlink(struct unpacker *u, int dir_fd, const char *name, const struct tar_entry *e, struct error *err)
+static int apply_hardlink(struct unpacker *u, int dir_fd, const char *name, const struct tar_entry *e,
+			  struct error *err)
 {
 	struct unpack_path target;
 	autofd int from_fd = FD_NONE;
@@ -352,7 +354,8 @@ static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const cha
 static int apply_root(struct unpacker *u, const struct tar_entry *e, struct error *err)
 {
 	if (e->type != TAR_DIR)
-		return error_set(err, ERROR_INVALID, ENOTDIR, "the layer's root would become %s", tar_type_name(e->type));
+		return error_set(err, ERROR_INVALID, ENOTDIR, "the layer's root would become %s",
+				 tar_type_name(e->type));
 	autofd int fd = safepath_open_dir(u->root_fd, "", false, err);
 
 	if (fd < 0 || set_all(u, fd, e, err) < 0)
@@ -425,7 +428,8 @@ static int apply_entry(struct unpacker *u, const struct tar_entry *e, struct err
 	if (!p.text[0])
 		return apply_root(u, e, err);
 	/* A whiteout is about its last component; one further up would be a folder in the way of a hidden name. */
-	if (strncmp(p.text, ".wh.", 4) == 0 ? p.base > 0 : strstr(p.text, "/.wh.") && strstr(p.text, "/.wh.") + 1 < p.text + p.base)
+	if (strncmp(p.text, ".wh.", 4) == 0 ? p.base > 0
+					    : strstr(p.text, "/.wh.") && strstr(p.text, "/.wh.") + 1 < p.text + p.base)
 		return error_set(err, ERROR_INVALID, EINVAL, "it lies below a whiteout");
 	int kind = unpack_path_whiteout(p.text + p.base, &hidden, err);
 
@@ -449,7 +453,8 @@ static int count_entry(struct unpacker *u, const struct tar_entry *e, struct err
 	const struct store_limits *l = &u->job->limits;
 
 	if (++u->report->entries > l->layer_entries)
-		return error_set(err, ERROR_LIMIT, E2BIG, "more than %llu entries", (unsigned long long)l->layer_entries);
+		return error_set(err, ERROR_LIMIT, E2BIG, "more than %llu entries",
+				 (unsigned long long)l->layer_entries);
 	/* Holes count too: a file of an exabyte costs nothing here, but whoever copies it. */
 	if (e->size > l->layer_bytes - u->report->file_bytes)
 		return error_set(err, ERROR_LIMIT, EFBIG, "files of more than %llu bytes",

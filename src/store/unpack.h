@@ -31,8 +31,8 @@ enum unpack_kind {
 };
 
 enum unpack_flags {
-	UNPACK_SINGLE_ID = 1, /* only one id is mapped: owners are not set */
-	UNPACK_HASH_IN = 2,   /* report the digest of the input as it is stored */
+	UNPACK_SINGLE_ID = 1,  /* only one id is mapped: owners are not set */
+	UNPACK_HASH_IN = 2,    /* report the digest of the input as it is stored */
 	UNPACK_OWN_MOUNTS = 4, /* we were born into a mount namespace of our own */
 };
 

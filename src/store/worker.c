@@ -150,8 +150,8 @@ static void maps_subordinate(struct maps *m)
 		m->ranges[k][0] = (struct ids_range){0, own[k], 1};
 		m->count[k] = 1;
 		if (safepath_host_read(files[k], true, &text, &err) == 0)
-			m->count[k] += ids_parse_subids(buf_str(&text), text.len, name, own[IDS_UID], 1, m->ranges[k] + 1,
-							IDS_MAP_MAX - 1);
+			m->count[k] += ids_parse_subids(buf_str(&text), text.len, name, own[IDS_UID], 1,
+							m->ranges[k] + 1, IDS_MAP_MAX - 1);
 		if (m->count[k] == 1)
 			m->single = true;
 	}
@@ -161,7 +161,8 @@ static void maps_subordinate(struct maps *m)
 	}
 }
 
-static int maps_write(const struct safepath_proc *proc, const struct pidref *child, const struct maps *m, struct error *err)
+static int maps_write(const struct safepath_proc *proc, const struct pidref *child, const struct maps *m,
+		      struct error *err)
 {
 	autofd int dir = safepath_proc_pid(proc, child->pid, "", O_PATH | O_DIRECTORY, err);
 
@@ -170,8 +171,8 @@ static int maps_write(const struct safepath_proc *proc, const struct pidref *chi
 	if (m->single && ids_deny_setgroups(dir, err) < 0)
 		return -err->code;
 	for (int k = 0; k < IDS_KIND_COUNT; k++) {
-		int r = m->by_helper ? ids_run_helper((enum ids_kind)k, child->pid, m->ranges[k], m->count[k], err) :
-				       ids_write_map(dir, (enum ids_kind)k, m->ranges[k], m->count[k], err);
+		int r = m->by_helper ? ids_run_helper((enum ids_kind)k, child->pid, m->ranges[k], m->count[k], err)
+				     : ids_write_map(dir, (enum ids_kind)k, m->ranges[k], m->count[k], err);
 
 		if (r < 0)
 			return r;
@@ -308,7 +309,11 @@ int worker_start(struct store *s, enum unpack_kind kind, const struct store_limi
 		return error_sys(err, errno, "cannot make a socket");
 	ours = pair[0];
 	theirs = pair[1];
-	struct child c = {.program = program, .in_fd = in_fd, .dir_fd = dir_fd, .talk = theirs, .parents_end = ours,
+	struct child c = {.program = program,
+			  .in_fd = in_fd,
+			  .dir_fd = dir_fd,
+			  .talk = theirs,
+			  .parents_end = ours,
 			  .own_mounts = true};
 
 	if (clone_strictest(&c, &w.pid, &job.flags, err) < 0)
@@ -371,8 +376,8 @@ static int take_member(struct worker_answer *a, const unsigned char *text, size_
 	return 0;
 }
 
-static int take_message(struct worker_answer *a, const struct unpack_message *m, const unsigned char *text, bool *ret_end,
-			struct error *err)
+static int take_message(struct worker_answer *a, const struct unpack_message *m, const unsigned char *text,
+			bool *ret_end, struct error *err)
 {
 	a->bytes += m->len + sizeof(struct worker_member);
 	if (a->bytes > ANSWER_MAX_BYTES)
@@ -408,7 +413,8 @@ static int silent_end(struct worker *w, struct error *err)
 	w->pid = PIDREF_NONE;
 	if (WIFSIGNALED(status))
 		return error_set(err, ERROR_INTERNAL, EPROTO, "the unpacker was ended by signal %d", WTERMSIG(status));
-	return error_set(err, ERROR_INTERNAL, EPROTO, "the unpacker ended with status %d and no report", WEXITSTATUS(status));
+	return error_set(err, ERROR_INTERNAL, EPROTO, "the unpacker ended with status %d and no report",
+			 WEXITSTATUS(status));
 }
 
 int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err)

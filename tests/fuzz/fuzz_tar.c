@@ -64,13 +64,14 @@ static void check_entry(const struct tar_entry *e)
 	struct error err;
 	const char *name;
 
-	if (strlen(e->path) > TAR_PATH_MAX || strlen(e->link) > TAR_PATH_MAX || e->mode > 07777 || e->mtime_ns >= 1000000000)
+	if (strlen(e->path) > TAR_PATH_MAX || strlen(e->link) > TAR_PATH_MAX || e->mode > 07777 ||
+	    e->mtime_ns >= 1000000000)
 		abort();
 	if (e->xattr_count > TAR_XATTR_MAX_COUNT || e->piece_count > TAR_SPARSE_MAX_COUNT)
 		abort();
 	if (unpack_path_parse(e->path, &p, &err) == 0) {
-		if (p.text[0] == '/' || strstr(p.text, "//") || strncmp(p.text, "../", 3) == 0 || strstr(p.text, "/../") ||
-		    strcmp(p.text, "..") == 0)
+		if (p.text[0] == '/' || strstr(p.text, "//") || strncmp(p.text, "../", 3) == 0 ||
+		    strstr(p.text, "/../") || strcmp(p.text, "..") == 0)
 			abort();
 		(void)unpack_path_whiteout(p.text + p.base, &name, &err);
 	}

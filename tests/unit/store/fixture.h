@@ -38,7 +38,11 @@ static inline void fixture_block(struct buf *out, const struct fixture_header *h
 	b[156] = (unsigned char)(h->type ? h->type : '0');
 	if (h->link)
 		memcpy(b + 157, h->link, strnlen(h->link, 100));
-	memcpy(b + 257, h->magic ? h->magic : "ustar\0" "00", 8);
+	memcpy(b + 257,
+	       h->magic ? h->magic
+			: "ustar\0"
+			  "00",
+	       8);
 	if (h->prefix)
 		memcpy(b + 345, h->prefix, strnlen(h->prefix, 155));
 	for (size_t i = 0; i < sizeof(b); i++)

@@ -51,13 +51,23 @@ static void put_image(struct store *s, const char *id, const char *name)
 	struct error err = {0};
 
 	CHECK_INT(index_open(s, true, &err), 0);
-	CHECK_INT(index_run(s, &err, "INSERT INTO images(id, manifest, config, created_ns, size, loaded_ns) VALUES(?1, ?1, ?2, 5, 7, 1)",
-			    id, config, NULL), 0);
-	CHECK_INT(index_run(s, &err, "INSERT OR IGNORE INTO layers(chain, diff, blob, size, entries) VALUES(?1, ?1, ?1, 7, 1)", DIFF,
-			    NULL), 0);
-	CHECK_INT(index_run(s, &err, "INSERT INTO image_layers(image, chain, position) VALUES(?1, ?2, 0)", id, DIFF, NULL), 0);
+	CHECK_INT(
+		index_run(
+			s, &err,
+			"INSERT INTO images(id, manifest, config, created_ns, size, loaded_ns) VALUES(?1, ?1, ?2, 5, 7, 1)",
+			id, config, NULL),
+		0);
+	CHECK_INT(index_run(s, &err,
+			    "INSERT OR IGNORE INTO layers(chain, diff, blob, size, entries) VALUES(?1, ?1, ?1, 7, 1)",
+			    DIFF, NULL),
+		  0);
+	CHECK_INT(index_run(s, &err, "INSERT INTO image_layers(image, chain, position) VALUES(?1, ?2, 0)", id, DIFF,
+			    NULL),
+		  0);
 	if (name)
-		CHECK_INT(index_run(s, &err, "INSERT OR REPLACE INTO names(name, image) VALUES(?1, ?2)", name, id, NULL), 0);
+		CHECK_INT(index_run(s, &err, "INSERT OR REPLACE INTO names(name, image) VALUES(?1, ?2)", name, id,
+				    NULL),
+			  0);
 	CHECK_STR(err.msg, "");
 	index_close(s);
 }
@@ -113,7 +123,7 @@ TEST(names_and_ids)
 		{"sha256:abcdef1", id_b, 0},
 		{id_b, id_b, 0},
 		{"abcdef", NULL, ERROR_CONFLICT},
-		{"abc", id_b, 0}, /* a name wins over an id */
+		{"abc", id_b, 0},                      /* a name wins over an id */
 		{"ffff", NULL, ERROR_NOT_FOUND},
 		{"../../etc", NULL, ERROR_INVALID},
 		{"", NULL, ERROR_INVALID},

@@ -69,7 +69,10 @@ TEST(plain_entries)
 TEST(pax_names_and_owners)
 {
 	autobuf struct buf a = BUF_INIT(1 << 20);
-	static const char records[] = "13 path=long\n" "15 uid=3000000\n" "9 gid=42\n" "20 mtime=12.5000000\n";
+	static const char records[] = "13 path=long\n"
+				      "15 uid=3000000\n"
+				      "9 gid=42\n"
+				      "20 mtime=12.5000000\n";
 
 	fixture_pax(&a, records, sizeof(records) - 1);
 	fixture_file(&a, "short", "x");
@@ -82,9 +85,11 @@ TEST(gnu_long_names)
 {
 	autobuf struct buf a = BUF_INIT(1 << 20);
 
-	fixture_block(&a, &(struct fixture_header){.name = "././@LongLink", .type = 'L', .size = 5, .magic = "ustar  "});
+	fixture_block(&a,
+		      &(struct fixture_header){.name = "././@LongLink", .type = 'L', .size = 5, .magic = "ustar  "});
 	fixture_data(&a, "name", 5);
-	fixture_block(&a, &(struct fixture_header){.name = "././@LongLink", .type = 'K', .size = 7, .magic = "ustar  "});
+	fixture_block(&a,
+		      &(struct fixture_header){.name = "././@LongLink", .type = 'K', .size = 7, .magic = "ustar  "});
 	fixture_data(&a, "target", 7);
 	fixture_block(&a, &(struct fixture_header){.name = "x", .type = '2', .link = "y", .magic = "ustar  "});
 	fixture_end(&a);
@@ -213,4 +218,3 @@ TEST(numbers)
 	CHECK_INT(tar_number((const unsigned char *)"\x80\1\0\0\0\0\0\0\0\0\0\0", 12, &v), -ERANGE);
 	CHECK_INT(tar_number((const unsigned char *)"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 12, &v), -ERANGE);
 }
-

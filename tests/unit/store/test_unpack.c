@@ -48,15 +48,20 @@ static struct unpack_job job_new(void)
 {
 	struct unpack_job job = {.magic = UNPACK_MAGIC, .flags = UNPACK_SINGLE_ID};
 
-	job.limits = (struct store_limits){.layer_entries = 1000, .layer_bytes = 1 << 20, .image_bytes = 1 << 20, .ratio = 10,
-					   .archive_members = 100, .archive_bytes = 1 << 20};
+	job.limits = (struct store_limits){.layer_entries = 1000,
+					   .layer_bytes = 1 << 20,
+					   .image_bytes = 1 << 20,
+					   .ratio = 10,
+					   .archive_members = 100,
+					   .archive_bytes = 1 << 20};
 	return job;
 }
 
 static int unpack(int dir_fd, const void *data, size_t len, const struct unpack_job *job, struct unpack_report *report,
 		  struct error *err)
 {
-	const struct stream_limits limits = {.out_bytes = job->limits.layer_bytes, .ratio = job->limits.ratio,
+	const struct stream_limits limits = {.out_bytes = job->limits.layer_bytes,
+					     .ratio = job->limits.ratio,
 					     .ratio_free_bytes = 4096};
 	const struct unpack_talk talk = {.fd = FD_NONE};
 	autoclean(stream_done) struct stream in;
@@ -152,9 +157,9 @@ TEST(v27_never_outside)
 		const char *name, *link;
 		char type;
 	} rows[] = {
-		{"../escaped", NULL, '0'},    {"d/../../escaped", NULL, '0'}, {"h", "../../etc/passwd", '1'},
-		{"h", "/etc/passwd", '1'},    {"out/escaped", NULL, '0'},     {"out", "d", '1'},
-		{"w", NULL, '3'},	      {"out/../x", NULL, '5'},
+		{"../escaped", NULL, '0'}, {"d/../../escaped", NULL, '0'}, {"h", "../../etc/passwd", '1'},
+		{"h", "/etc/passwd", '1'}, {"out/escaped", NULL, '0'},     {"out", "d", '1'},
+		{"w", NULL, '3'},          {"out/../x", NULL, '5'},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -166,7 +171,9 @@ TEST(v27_never_outside)
 		ROW(rows[i].name);
 		fixture_block(&a, &(struct fixture_header){.name = "d", .type = '5'});
 		fixture_block(&a, &(struct fixture_header){.name = "out", .type = '2', .link = "/nowhere-at-all"});
-		fixture_block(&a, &(struct fixture_header){.name = rows[i].name, .type = rows[i].type, .link = rows[i].link});
+		fixture_block(&a, &(struct fixture_header){.name = rows[i].name,
+							   .type = rows[i].type,
+							   .link = rows[i].link});
 		fixture_end(&a);
 		/* A hard link replaces the symlink of its name; all others are refused. */
 		CHECK(unpack_buf(&s, &a, &report, &err) < 0);

@@ -9,9 +9,17 @@ TEST(canonical_form)
 	static const struct {
 		const char *in, *out, *base;
 	} rows[] = {
-		{"a", "a", "a"},		{"./a", "a", "a"},	 {"/a/b", "a/b", "b"}, {"//a///b//", "a/b", "b"},
-		{"./", "", ""},			{"/", "", ""},		 {".", "", ""},	       {"a/./b", "a/b", "b"},
-		{"...", "...", "..."},		{"..a/b..", "..a/b..", "b.."}, {".wh.x", ".wh.x", ".wh.x"},
+		{"a", "a", "a"},
+		{"./a", "a", "a"},
+		{"/a/b", "a/b", "b"},
+		{"//a///b//", "a/b", "b"},
+		{"./", "", ""},
+		{"/", "", ""},
+		{".", "", ""},
+		{"a/./b", "a/b", "b"},
+		{"...", "...", "..."},
+		{"..a/b..", "..a/b..", "b.."},
+		{".wh.x", ".wh.x", ".wh.x"},
 	};
 	struct unpack_path p;
 	struct error err;
@@ -26,7 +34,8 @@ TEST(canonical_form)
 
 TEST(v27_no_way_up)
 {
-	static const char *const rows[] = {"..", "../a", "a/..", "a/../b", "/..", "./../a", "a/b/../../../c", "a//..//b"};
+	static const char *const rows[] = {"..",  "../a",   "a/..",           "a/../b",
+					   "/..", "./../a", "a/b/../../../c", "a//..//b"};
 	struct unpack_path p;
 	struct error err;
 
