@@ -303,7 +303,7 @@ static int read_text(struct reader *r, const struct field *f, const struct json 
 {
 	const char *s = json_str(j);
 
-	if (s && !*s && !(f->flags & (FIELD_REQUIRED | FIELD_KEEP_EMPTY)))
+	if (s && !*s && !(f->flags & FIELD_REQUIRED))
 		return 0;
 	return field_read_text(r, f->text, j, at(object, f));
 }

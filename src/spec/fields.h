@@ -53,13 +53,13 @@ enum text_rule {
 	TEXT_CLOSID,    /* a resctrl group */
 	TEXT_DIGEST,    /* "sha256:…" */
 	TEXT_IMAGE_ENV, /* NAME=value without control characters but tabs (V15, V18) */
+	TEXT_VALUE,     /* for a file of the kernel: of control characters only tabs and line breaks */
 	TEXT_VOLUME,    /* a path without ".." (V16) */
 	TEXT_RULE_COUNT
 };
 
-#define FIELD_REQUIRED 1   /* missing is an error */
-#define FIELD_ALWAYS 2     /* written even when zero */
-#define FIELD_KEEP_EMPTY 4 /* text: "" is a value of its own, not absence */
+#define FIELD_REQUIRED 1 /* missing is an error */
+#define FIELD_ALWAYS 2   /* written even when zero */
 
 struct reader;
 struct field;

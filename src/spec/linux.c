@@ -250,8 +250,8 @@ static const struct field rdt_rows[] = {
 	TEXT_ROW("closID", struct spec_rdt, clos_id, TEXT_CLOSID),
 	TEXTS_ROW("schemata", struct spec_rdt, schemata, TEXT_KEY),
 	/* Several lines in one string are how resctrl schemata were written before `schemata`. */
-	TEXT_ROW("l3CacheSchema", struct spec_rdt, l3_cache_schema, TEXT_ANY),
-	TEXT_ROW("memBwSchema", struct spec_rdt, mem_bw_schema, TEXT_ANY),
+	TEXT_ROW("l3CacheSchema", struct spec_rdt, l3_cache_schema, TEXT_VALUE),
+	TEXT_ROW("memBwSchema", struct spec_rdt, mem_bw_schema, TEXT_VALUE),
 	BOOL_ROW("enableMonitoring", struct spec_rdt, enable_monitoring),
 };
 static const struct field_table rdt_table = FIELD_TABLE(rdt_rows, struct spec_rdt, .finish = finish_rdt);
@@ -299,7 +299,7 @@ static const struct field linux_rows[] = {
 	 .kind = FIELD_OBJECTS,
 	 LIST_AT(struct spec_linux, gid_mappings.items, gid_mappings.count),
 	 .child = &spec_id_map_table},
-	{.name = "sysctl", .kind = FIELD_MAP, AT(struct spec_linux, sysctl), .key = TEXT_SYSCTL, .text = TEXT_ANY},
+	{.name = "sysctl", .kind = FIELD_MAP, AT(struct spec_linux, sysctl), .key = TEXT_SYSCTL, .text = TEXT_VALUE},
 	{.name = "resources", .kind = FIELD_OBJECT, AT(struct spec_linux, resources), .child = &spec_resources_table},
 	TEXT_ROW("cgroupsPath", struct spec_linux, cgroups_path, TEXT_PLAIN),
 	{.name = "namespaces", .kind = FIELD_CUSTOM, .read = read_namespaces, .write = write_namespaces},

@@ -263,7 +263,11 @@ static const struct field resources_rows[] = {
 	 .child = &hugepage_table},
 	PART("network", network_table),
 	{.name = "rdma", .kind = FIELD_KEYED, LIST_AT(struct spec_resources, rdma, rdma_count), .child = &rdma_table},
-	{.name = "unified", .kind = FIELD_MAP, AT(struct spec_resources, unified), .key = TEXT_FILE, .text = TEXT_ANY},
+	{.name = "unified",
+	 .kind = FIELD_MAP,
+	 AT(struct spec_resources, unified),
+	 .key = TEXT_FILE,
+	 .text = TEXT_VALUE},
 };
 const struct field_table spec_resources_table = FIELD_TABLE(resources_rows, struct spec_resources);
 

@@ -133,6 +133,15 @@ static bool text_image_env(const char *s)
 	return true;
 }
 
+static bool text_value(const char *s)
+{
+	for (; *s; s++) {
+		if (((unsigned char)*s < 0x20 && *s != '\t' && *s != '\n') || *s == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static bool text_volume(const char *s)
 {
 	if (!text_key(s))
@@ -166,6 +175,7 @@ static const struct {
 	[TEXT_CLOSID] = {text_closid, "\"/\" or one file name"},
 	[TEXT_DIGEST] = {text_digest, "sha256:<64 hex digits> or sha512:<128 hex digits>"},
 	[TEXT_IMAGE_ENV] = {text_image_env, "NAME=value without control characters"},
+	[TEXT_VALUE] = {text_value, "a string without control characters but tabs and line breaks"},
 	[TEXT_VOLUME] = {text_volume, "a path without \"..\" and control characters"},
 };
 
