@@ -34,7 +34,7 @@ const struct cgroup_dir *cgroup_find(const struct cgroup *cg, enum cgroup_contro
 const struct cgroup_dir *cgroup_find_v2(const struct cgroup *cg);
 /* Words for one hierarchy: "memory", "cpu,cpuacct", "systemd", "unified". */
 void cgroup_dir_label(const struct cgroup_dir *d, char out[static 128]);
-void cgroup_label(bool v2, const char *name, uint32_t controllers, char out[static 128]);
+void cgroup_label(bool v2, const char *name, uint32_t mask, char out[static 128]);
 
 /* True for the errors of a missing right or a read-only mount. */
 static inline bool cgroup_no_rights(int r)

@@ -159,7 +159,6 @@ static int ps_main(void *arg)
 {
 	char *const *argv = arg;
 	static const char *const places[] = {"/usr/bin/ps", "/bin/ps", NULL};
-	extern char **environ;
 
 	signal_reset_all();
 	for (size_t i = 0; places[i]; i++)

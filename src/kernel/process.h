@@ -62,12 +62,12 @@ typedef int (*process_fn)(void *arg);
  * namespaces), INVALID. Context: a process without threads; the caller blocks SIGCHLD or tolerates one more. */
 int process_clone(const struct process_clone *how, process_fn child, void *arg, struct pidref *ret, struct error *err);
 
-/* Run @fn in a short-lived process that has entered @join, and wait for it. It shares our memory and fds (what it opens,
- * we have), so that fn can hand out fds and results through @arg; it must not allocate. With a time namespace in @join
+/* Run @fn in a short-lived process that has entered @target, and wait for it. It shares our memory and fds (what it opens,
+ * we have), so that fn can hand out fds and results through @arg; it must not allocate. With a time namespace in @target
  * the memory is a copy (a rule of the kernel) and only fds and the result come back.
  * Returns fn's result (which must not be negative), or <0 when the namespaces could not be entered: DENIED, INVALID,
  * UNSUPPORTED. fn runs with all signals blocked. */
-int process_run_joined(const struct process_join *join, process_fn fn, void *arg, struct error *err);
+int process_run_joined(const struct process_join *target, process_fn fn, void *arg, struct error *err);
 
 /* setns(2) for ourselves; @flag is CLONE_NEW… (used in the message too). */
 int process_setns(int fd, uint64_t flag, struct error *err);

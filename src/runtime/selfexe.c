@@ -19,8 +19,6 @@
 #include "runtime/state.h"
 #include "safepath/safepath.h"
 
-extern char **environ;
-
 static bool is_protected(int exe)
 {
 	struct statvfs v;
