@@ -116,7 +116,7 @@ static int check_swap(const struct spec_resources *res, uint64_t limit, bool lim
 
 static void debug_ignored(const struct spec_resources *res, bool v2)
 {
-	if (res->memory.kernel.set || res->memory.kernel_tcp.set)
+	if (res->memory.kernel.set || (v2 && res->memory.kernel_tcp.set))
 		log_debug("memory.kernel and memory.kernelTCP are ignored: kernels no longer limit them apart");
 	if (v2 &&
 	    (res->memory.swappiness.set || (res->memory.disable_oom_killer.set && res->memory.disable_oom_killer.v)))
@@ -155,6 +155,9 @@ static int memory_v1(struct plan *p, struct error *err)
 	if (given(res->memory.reservation))
 		ADD(p, CGROUP_MEMORY, 0, "memory.reservation", "memory.soft_limit_in_bytes", "%" PRId64,
 		    res->memory.reservation.v);
+	if (given(res->memory.kernel_tcp))
+		ADD(p, CGROUP_MEMORY, CGROUP_WRITE_IF_PRESENT, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", "%" PRId64,
+		    res->memory.kernel_tcp.v);
 	if (res->memory.disable_oom_killer.set && (res->memory.disable_oom_killer.v || p->now->update))
 		ADD(p, CGROUP_MEMORY, 0, "memory.disableOOMKiller", "memory.oom_control", "%d",
 		    res->memory.disable_oom_killer.v);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "kernel/kernel.h"
 #include "runtime/diagnose.h"
@@ -44,6 +45,14 @@ void entry_init(struct entry *e, struct arena *a, const struct spec_process *pro
 			later = strncmp(process->env.items[k], kv, key) == 0 && process->env.items[k][key] == '=';
 		if (!later)
 			e->envp[n++] = process->env.items[i];
+	}
+}
+
+void entry_drop_inactive_labels(struct entry *e)
+{
+	if (e->apparmor && *e->apparmor && !str_eq(e->apparmor, "unconfined") && !lsm_enabled(LSM_APPARMOR)) {
+		log_warn("process.apparmorProfile: '%s' is not applied, AppArmor is not active on this host", e->apparmor);
+		e->apparmor = NULL;
 	}
 }
 

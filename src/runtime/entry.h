@@ -38,6 +38,10 @@ struct entry {
 /* Prepare environment and bookkeeping (host's side, allocates from @a): HOME is reserved, PATH looked at later. */
 void entry_init(struct entry *e, struct arena *a, const struct spec_process *process, const struct spec_linux *lin);
 
+/* A profile of an LSM that this host does not run cannot be applied: warn, and go on without. (Engines ask for it only where it
+ * is active; the validation suite asks always.) */
+void entry_drop_inactive_labels(struct entry *e);
+
 /* personality, scheduler, io priority, memory policy, CPU affinity. */
 int entry_attributes(struct entry *e, struct error *err);
 /* Standard streams belong to the program's user, so that it can reopen /dev/stdout. */

@@ -37,7 +37,7 @@ struct exec {
 	struct entry entry;
 	struct seccomp_program filter;
 	bool have_filter;
-	bool placed;                     /* the clone put the child into the cgroup2 group */
+	bool placed;                     /* the clone puts the child into the cgroup2 group */
 	int sync_host, sync_inside;
 	int console_fd;
 	int terminal;
@@ -209,9 +209,12 @@ static int open_proc(struct exec *x, struct error *err)
 static int walk_in(struct exec *x, struct error *err)
 {
 	autofd int notify = FD_NONE;
-	int r = process_set_sid(err);
+	int r = x->cgroup ? cgroup_join_self(&x->join, x->placed) : 0;
 
-	/* The host's side limits and places us first: nothing of the container's may run before that. */
+	if (r < 0)
+		return error_sys(err, -r, "enter the container's cgroup");
+	r = process_set_sid(err);
+	/* The host's side sets limits first. */
 	if (r == 0)
 		r = wait_for_go(x, err);
 	if (r == 0)
@@ -282,25 +285,12 @@ static int open_cgroups(struct exec *x, struct error *err)
 	return cgroup_join_open_sub(x->cgroup, &subs, &x->join, err);
 }
 
-/* v1 hierarchies have no way to be born into: write the child's number into each. */
-static int place(struct exec *x, struct error *err)
-{
-	char pid[24];
-	int n = snprintf(pid, sizeof(pid), "%d", (int)x->child.pid);
-
-	for (size_t i = 0; i < x->join.count; i++)
-		if (write(x->join.fds[i], pid, (size_t)n) < 0 && errno != ENODEV)
-			return error_sys(err, errno, "move the process into the container's cgroup");
-	if (x->join.clone_fd >= 0 && !x->placed)
-		return cgroup_attach(x->cgroup, x->child.pid, err);
-	return x->cgroup && !cgroup_is_empty(x->cgroup) ? cgroup_verify(x->cgroup, x->child.pid, err) : 0;
-}
-
 static int clone_child(struct exec *x, struct error *err)
 {
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
 	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
+	struct probe probe = {};
 	int pair[2];
 	int r = safepath_proc_open(&proc, true, err);
 
@@ -311,18 +301,20 @@ static int clone_child(struct exec *x, struct error *err)
 	if (r == 0) {
 		x->sync_host = pair[0];
 		x->sync_inside = pair[1];
+		x->placed = x->join.clone_fd >= 0 && probe_has(&probe, PROBE_CLONE_INTO_CGROUP);
 		how.join = &join;
-		how.cgroup_fd = x->join.clone_fd;
+		how.cgroup_fd = x->placed ? x->join.clone_fd : FD_NONE;
 		r = process_clone(&how, exec_inside, x, &x->child, err);
 		if (r == -EBUSY && x->join.clone_fd >= 0) {
 			/* A v2 group that hands out controllers holds no processes: go where init is. */
 			cgroup_join_done(&x->join);
 			r = cgroup_join_open_like(x->cgroup, x->init.pid, &x->join, err);
-			how.cgroup_fd = x->join.clone_fd;
+			how.cgroup_fd = x->placed ? x->join.clone_fd : FD_NONE;
 			if (r == 0)
 				r = process_clone(&how, exec_inside, x, &x->child, err);
 		}
-		x->placed = how.cgroup_fd >= 0 && r == 0;
+		if (r == PROCESS_NOT_PLACED)
+			r = cgroup_attach(x->cgroup, x->child.pid, err);
 		fd_close(&x->sync_inside);
 		fd_close(&x->console_fd);
 	}
@@ -386,13 +378,14 @@ static int start_child(struct exec *x, struct error *err)
 	int r = clone_child(x, err);
 
 	if (r == 0)
-		r = place(x, err);
-	if (r == 0)
 		r = limit_child(x, err);
 	if (r == 0)
 		r = go(x, err);
 	if (r == 0)
 		r = await(x, LAUNCH_READY, err);
+	/* V34: nothing of the container's runs before it is where the limits hold. */
+	if (r == 0 && x->cgroup && !cgroup_is_empty(x->cgroup))
+		r = cgroup_verify(x->cgroup, x->child.pid, err);
 	if (r == 0 && x->opt->pidfd_socket) {
 		autofd int sock = launch_connect(x->opt->pidfd_socket, SOCK_STREAM, err);
 
@@ -447,6 +440,7 @@ static int prepare(struct exec *x, struct runtime *rt, const char *id, struct er
 	entry_init(&x->entry, &x->arena, &x->process, &x->spec.linux_);
 	x->entry.filter = x->have_filter ? &x->filter : NULL;
 	x->entry.preserve_fds = x->opt->preserve_fds;
+	entry_drop_inactive_labels(&x->entry);
 	x->entry.is_exec = true;
 	if (x->process.cpu_affinity_initial)
 		r = process_set_affinity(0, x->process.cpu_affinity_initial, err);

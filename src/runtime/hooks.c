@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,7 @@ static int run_one(const struct spec_hook *h, const char *state, int cwd_fd, str
 	autopidref struct pidref child = PIDREF_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
 	char tail[STDERR_KEPT + 1];
+	struct sigaction before;
 	struct hook_child c;
 	size_t len = 0;
 	int status = 0;
@@ -148,8 +150,11 @@ static int run_one(const struct spec_hook *h, const char *state, int cwd_fd, str
 		return error_wrap(err, "hook '%s'", h->path);
 	fd_close(&in_read);
 	fd_close(&out_write);
+	/* A hook may end without reading its state; that is its right, and must not end us. */
+	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, &before);
 	r = attend(&child, take_fd(&in_write), out_read, state,
 		   h->timeout_s.set ? clock_monotonic_ns() + h->timeout_s.v * NS_PER_S : 0, tail, &len);
+	(void)sigaction(SIGPIPE, &before, NULL);
 	tail[len] = '\0';
 	while (len && (tail[len - 1] == '\n' || tail[len - 1] == ' '))
 		tail[--len] = '\0';

@@ -115,10 +115,12 @@ static int in_loopback(struct launch *l, const struct plan_step *s, struct error
 	return r < 0 ? r : netlink_loopback_up(&nl, err);
 }
 
-static int in_cgroup_wait(struct launch *l, const struct plan_step *s, struct error *err)
+static int in_cgroup_join(struct launch *l, const struct plan_step *s, struct error *err)
 {
+	int r = cgroup_join_self(&l->join, l->placed);
+
 	(void)s;
-	return receive(l, LAUNCH_CGROUP, err);
+	return r < 0 ? error_sys(err, -r, "enter the container's cgroup") : 0;
 }
 
 static int in_cgroup_ns(struct launch *l, const struct plan_step *s, struct error *err)
@@ -153,7 +155,7 @@ static int run_hooks(struct launch *l, enum spec_hook_point point, enum runtime_
 static int in_hooks_container(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return run_hooks(l, SPEC_HOOK_CREATE_CONTAINER, RUNTIME_CREATING, err);
+	return run_hooks(l, SPEC_HOOK_CREATE_CONTAINER, RUNTIME_CREATED, err);
 }
 
 static int in_hostname(struct launch *l, const struct plan_step *s, struct error *err)
@@ -265,7 +267,7 @@ static const inside_fn steps[PLAN_OP_COUNT] = {
 	[PLAN_PROPAGATION] = inside_propagation,
 	[PLAN_ROOT_ATTACH] = inside_root_attach,
 	[PLAN_MOUNT] = inside_mount,
-	[PLAN_CGROUP_WAIT] = in_cgroup_wait,
+	[PLAN_CGROUP_JOIN] = in_cgroup_join,
 	[PLAN_CGROUP_NS] = in_cgroup_ns,
 	[PLAN_DEVICE] = inside_device,
 	[PLAN_DEV_LINKS] = inside_dev_links,

@@ -137,6 +137,8 @@ static int mount_bind(struct launch *l, const struct plan_step *s, const struct 
 {
 	autofd int tree = l->mount_fds[s->index];
 	autofd int place = FD_NONE;
+	const char *source = m->source;
+	char path[PATH_MAX];
 	struct stat st;
 	int r;
 
@@ -149,8 +151,15 @@ static int mount_bind(struct launch *l, const struct plan_step *s, const struct 
 			return r;
 	}
 	/* A plain user's host side may not clone mounts: done here, where we are root of our own mount namespace. */
+	if (tree < 0 && m->source[0] != '/') {
+		int n = snprintf(path, sizeof(path), "%s/%s", l->opt->bundle, m->source);
+
+		if (n < 0 || (size_t)n >= sizeof(path))
+			return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "mounts[%zu].source is too long", s->index);
+		source = path;
+	}
 	if (tree < 0)
-		tree = mount_clone(AT_FDCWD, m->source, m->recursive_bind, m->src_nofollow ? AT_SYMLINK_NOFOLLOW : 0, err);
+		tree = mount_clone(AT_FDCWD, source, m->recursive_bind, m->src_nofollow ? AT_SYMLINK_NOFOLLOW : 0, err);
 	if (tree < 0)
 		return tree;
 	if (fstat(tree, &st) < 0)

@@ -112,13 +112,12 @@ static int host_source(struct launch *l, const struct plan_step *s, struct error
 				    : snprintf(path, sizeof(path), "%s/%s", l->opt->bundle, m->source);
 	struct error probe;
 	char target[8];
-	int r;
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "mounts[%zu].source is too long", s->index);
 	/* A symlink that is to be copied has no source to clone. */
-	if (m->copy_symlink && ((r = safepath_host_readlink(path, target, sizeof(target), &probe)) == 0 ||
-				probe.kind == ERROR_LIMIT))
+	if (m->copy_symlink &&
+	    (safepath_host_readlink(path, target, sizeof(target), &probe) == 0 || probe.kind == ERROR_LIMIT))
 		return 0;
 	l->mount_fds[s->index] = mount_clone(AT_FDCWD, path, m->recursive_bind, m->src_nofollow ? AT_SYMLINK_NOFOLLOW : 0, err);
 	if (l->mount_fds[s->index] < 0)
@@ -243,7 +242,7 @@ static int host_cgroup_create(struct launch *l, const struct plan_step *s, struc
 		return r;
 	/* Recorded before anything is in it, so that a crash leaves nothing that delete does not know. */
 	r = state_save(l->state.dir_fd, &l->state, cgroup_to_json(l->cgroup), err);
-	return r < 0 || !l->facts.cgroup_v2_only ? r : cgroup_join_open(l->cgroup, &l->join, err);
+	return r < 0 ? r : cgroup_join_open(l->cgroup, &l->join, err);
 }
 
 static int host_cgroup_limits(struct launch *l, const struct plan_step *s, struct error *err)
@@ -279,6 +278,7 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 {
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
+	struct probe probe = {};
 	autofd int back = safepath_host_open(".", O_PATH | O_DIRECTORY, 0, err);
 	int pair[2];
 	int r;
@@ -289,7 +289,9 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 	l->sync_host = pair[0];
 	l->sync_inside = pair[1];
 	how.flags = l->plan.clone_flags;
-	how.cgroup_fd = l->join.clone_fd;
+	/* Where the kernel can't clone into a group (before 5.7) the process moves itself there. */
+	l->placed = l->join.clone_fd >= 0 && probe_has(&probe, PROBE_CLONE_INTO_CGROUP);
+	how.cgroup_fd = l->placed ? l->join.clone_fd : FD_NONE;
 	if (l->plan.join) {
 		r = open_joined(l, &join, err);
 		how.join = &join;
@@ -305,8 +307,9 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 	r = process_clone(&how, launch_inside, l, &l->init, err);
 	if (back >= 0)
 		(void)!fchdir(back); /* its own folder may have gone; nothing relative is opened from here on */
+	if (r == PROCESS_NOT_PLACED)
+		r = cgroup_attach(l->cgroup, l->init.pid, err);
 	if (r >= 0) {
-		l->placed = l->join.clone_fd >= 0 && r != PROCESS_NOT_PLACED;
 		fd_close(&l->sync_inside);
 		fd_close(&l->start_fd);
 		fd_close(&l->console_fd);
@@ -490,16 +493,11 @@ static int host_mapped_tell(struct launch *l, const struct plan_step *s, struct 
 	return r < 0 ? error_sys(err, -r, "let the container's first process go on") : 0;
 }
 
-static int host_cgroup_attach(struct launch *l, const struct plan_step *s, struct error *err)
+/* V34: limits hold only for those who are in. */
+static int host_cgroup_verify(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return l->placed ? cgroup_verify(l->cgroup, l->init.pid, err) : cgroup_attach(l->cgroup, l->init.pid, err);
-}
-
-static int host_cgroup_tell(struct launch *l, const struct plan_step *s, struct error *err)
-{
-	(void)s;
-	return tell(l, LAUNCH_CGROUP, l->init.pid, err);
+	return cgroup_verify(l->cgroup, l->init.pid, err);
 }
 
 static int host_rlimits(struct launch *l, const struct plan_step *s, struct error *err)
@@ -586,7 +584,8 @@ static int host_prepared_wait(struct launch *l, const struct plan_step *s, struc
 
 static int host_hooks_runtime(struct launch *l, const struct plan_step *s, struct error *err)
 {
-	autojson struct json *j = state_to_json(&l->state, RUNTIME_CREATING, l->init.pid);
+	/* The hooks are steps 3 to 5 of the life cycle, "creating" is step 2 alone. */
+	autojson struct json *j = state_to_json(&l->state, RUNTIME_CREATED, l->init.pid);
 	autobuf struct buf text = BUF_INIT(1 << 20);
 	autofd int bundle = safepath_host_open_dir(l->opt->bundle, err);
 	int r;
@@ -671,8 +670,7 @@ static const host_fn steps[PLAN_HOST_OP_COUNT] = {
 	[PLAN_IDMAP_MOUNTS] = host_idmap_mounts,
 	[PLAN_OVERLAY] = host_overlay,
 	[PLAN_MAPPED_TELL] = host_mapped_tell,
-	[PLAN_CGROUP_ATTACH] = host_cgroup_attach,
-	[PLAN_CGROUP_TELL] = host_cgroup_tell,
+	[PLAN_CGROUP_VERIFY] = host_cgroup_verify,
 	[PLAN_RLIMITS] = host_rlimits,
 	[PLAN_OOM_SCORE] = host_oom_score,
 	[PLAN_NET_DEVICES] = host_net_devices,
@@ -808,6 +806,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 	l->layer_fds = opt->overlay ? fd_array(opt->overlay->lower_count) : NULL;
 	entry_init(&l->entry, &l->plan.arena, &spec->process, &spec->linux_);
 	l->entry.preserve_fds = opt->preserve_fds;
+	entry_drop_inactive_labels(&l->entry);
 	r = run_steps(l, err);
 	if (r < 0) {
 		launch_undo(l);

@@ -7,7 +7,7 @@
  * clone, the container's side (inside.c) each work on their own copy of it.
  *
  * They speak over one SOCK_SEQPACKET pair, strictly in turn:
- *	host -> inside   MAPPED, CGROUP (with the pid as the host sees it), HOOKED, GO
+ *	host -> inside   MAPPED (with the overlay), HOOKED (with the pid as the host sees it), GO
  *	inside -> host   PREPARED, READY, CONSOLE (with the terminal), NOTIFY (with the listener), FAILED (a struct error)
  * A closed end means that the other side has died, or, after GO, that execve succeeded.
  */
@@ -24,7 +24,6 @@
 
 enum launch_message_type {
 	LAUNCH_MAPPED = 1,
-	LAUNCH_CGROUP,
 	LAUNCH_HOOKED,
 	LAUNCH_GO,
 	LAUNCH_PREPARED,
@@ -35,7 +34,7 @@ enum launch_message_type {
 };
 struct launch_message {
 	enum launch_message_type type;
-	pid_t pid;          /* CGROUP: ours, as the host sees it */
+	pid_t pid;          /* HOOKED: ours, as the host sees it */
 	struct error error; /* FAILED only; the other messages are sent without it */
 };
 
@@ -64,7 +63,7 @@ struct launch {
 	int console_fd, pidfd_fd;                /* connected receivers */
 	struct entry entry;
 	struct pidref init;
-	bool placed;                             /* the clone put init into its group */
+	bool placed;                             /* the clone puts init into its cgroup2 group */
 	int sync_host, sync_inside;              /* the two ends */
 	int terminal;                            /* host's side: the terminal's master in a foreground run */
 	char rootfs[4096];                       /* absolute path of the root, for records and messages */

@@ -137,9 +137,15 @@ static void plan_namespaces(struct plan *p)
 	p->new_mntns = p->clone_flags & CLONE_NEWNS;
 }
 
-static bool mount_is_cgroup(const struct spec_mount *m)
+static bool has_idmap(const struct plan *p);
+
+/* Sources are cloned inside, in the order of the mounts, where the rights inside are the host's: since Linux 6.8 mountinfo
+ * lists mounts by age, and the validation suite (mounts) and tools read that order as the order of config.json. */
+static bool binds_by_host(const struct plan *p)
 {
-	return str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2");
+	const struct spec_linux *lin = &p->spec->linux_;
+
+	return p->sources_by_host && (p->new_userns || lin->ns[SPEC_NS_USER].path || lin->ns[SPEC_NS_MOUNT].path || has_idmap(p));
 }
 
 static void plan_host_before(struct plan *p, const struct plan_facts *facts)
@@ -153,7 +159,7 @@ static void plan_host_before(struct plan *p, const struct plan_facts *facts)
 	} else {
 		host(p, PLAN_ROOT_OPEN, 0, s->root_path);
 	}
-	for (size_t i = 0; i < s->mount_count && p->sources_by_host; i++)
+	for (size_t i = 0; i < s->mount_count && binds_by_host(p); i++)
 		if (s->mounts[i].bind && !s->mounts[i].remount)
 			host(p, PLAN_SOURCE, i, s->mounts[i].source);
 	for (size_t i = 0; i < p->device_count && p->bind_devices && p->sources_by_host; i++)
@@ -193,6 +199,12 @@ static bool has_runtime_hooks(const struct spec *s)
 	return s->hooks.count[SPEC_HOOK_PRESTART] || s->hooks.count[SPEC_HOOK_CREATE_RUNTIME];
 }
 
+/* Those that the two sides meet for; createContainer hooks need the pid that only the host's side knows. */
+static bool has_early_hooks(const struct spec *s)
+{
+	return has_runtime_hooks(s) || s->hooks.count[SPEC_HOOK_CREATE_CONTAINER];
+}
+
 static void plan_host_after(struct plan *p, const struct plan_facts *facts)
 {
 	const struct spec *s = p->spec;
@@ -205,24 +217,23 @@ static void plan_host_after(struct plan *p, const struct plan_facts *facts)
 		host(p, PLAN_OVERLAY, 0, "");
 	if (needs_mapped(p))
 		host(p, PLAN_MAPPED_TELL, 0, "");
-	if (p->need_cgroup) {
-		if (!facts->cgroup_v2_only)
-			host(p, PLAN_CGROUP_LIMITS, 0, "");
-		host(p, PLAN_CGROUP_ATTACH, 0, "");
-	}
-	host(p, PLAN_CGROUP_TELL, 0, "");
+	if (p->need_cgroup && !facts->cgroup_v2_only)
+		host(p, PLAN_CGROUP_LIMITS, 0, "");
 	if (s->process.rlimit_count)
 		host(p, PLAN_RLIMITS, 0, "");
 	if (s->process.oom_score_adj.set)
 		host(p, PLAN_OOM_SCORE, 0, "");
 	if (s->linux_.net_device_count)
 		host(p, PLAN_NET_DEVICES, 0, "");
-	if (has_runtime_hooks(s)) {
+	if (has_early_hooks(s)) {
 		host(p, PLAN_PREPARED_WAIT, 0, "");
-		host(p, PLAN_HOOKS_RUNTIME, 0, "");
+		if (has_runtime_hooks(s))
+			host(p, PLAN_HOOKS_RUNTIME, 0, "");
 		host(p, PLAN_HOOKED_TELL, 0, "");
 	}
 	host(p, PLAN_READY_WAIT, 0, "");
+	if (p->need_cgroup)
+		host(p, PLAN_CGROUP_VERIFY, 0, "");
 	if (p->opt->pidfd_socket)
 		host(p, PLAN_PIDFD_SEND, 0, "");
 	host(p, PLAN_RECORD, 0, "");
@@ -246,27 +257,14 @@ static bool dev_is_bound(const struct spec *s)
 static void plan_inside_mounts(struct plan *p)
 {
 	const struct spec *s = p->spec;
-	bool in_group = false;
-
 	/* A mount namespace copied into a new user namespace is a slave already. */
 	if (p->new_mntns && !p->new_userns)
 		inside(p, PLAN_PROPAGATION, 0, "");
 	inside(p, PLAN_ROOT_ATTACH, 0, p->opt->overlay ? "overlay" : s->root_path);
-	if (!has_mntns(p)) {
-		inside(p, PLAN_CGROUP_WAIT, 0, "");
-		if (p->new_cgroupns)
-			inside(p, PLAN_CGROUP_NS, 0, "");
+	if (!has_mntns(p))
 		return;
-	}
-	for (size_t i = 0; i < s->mount_count; i++) {
-		if (mount_is_cgroup(&s->mounts[i]) && !in_group) {
-			inside(p, PLAN_CGROUP_WAIT, 0, "");
-			if (p->new_cgroupns)
-				inside(p, PLAN_CGROUP_NS, 0, "");
-			in_group = true;
-		}
+	for (size_t i = 0; i < s->mount_count; i++)
 		inside(p, PLAN_MOUNT, i, s->mounts[i].destination);
-	}
 	/* A /dev that is bound from elsewhere is complete and not ours to change. */
 	for (size_t i = 0; i < p->device_count && !dev_is_bound(s); i++)
 		inside(p, PLAN_DEVICE, i, p->devices[i].path);
@@ -274,18 +272,13 @@ static void plan_inside_mounts(struct plan *p)
 		inside(p, PLAN_DEV_LINKS, 0, "/dev");
 	if (s->process.set && s->process.terminal)
 		inside(p, PLAN_CONSOLE, 0, "/dev/console");
-	if (!in_group) {
-		inside(p, PLAN_CGROUP_WAIT, 0, "");
-		if (p->new_cgroupns)
-			inside(p, PLAN_CGROUP_NS, 0, "");
-	}
 }
 
 static void plan_inside_root(struct plan *p)
 {
 	const struct spec *s = p->spec;
 
-	if (has_runtime_hooks(s)) {
+	if (has_early_hooks(s)) {
 		inside(p, PLAN_PREPARED_TELL, 0, "");
 		inside(p, PLAN_HOOKED_WAIT, 0, "");
 	}
@@ -322,10 +315,15 @@ static void plan_inside(struct plan *p)
 {
 	const struct spec *s = p->spec;
 
+	/* First of all: what it does from here on counts against its limits, and a cgroup namespace begins where its maker is. */
+	if (p->need_cgroup)
+		inside(p, PLAN_CGROUP_JOIN, 0, "");
 	if (needs_mapped(p))
 		inside(p, PLAN_MAPPED_WAIT, 0, "");
 	if (p->new_userns || s->linux_.ns[SPEC_NS_USER].path)
 		inside(p, PLAN_BECOME_ROOT, 0, "");
+	if (p->new_cgroupns)
+		inside(p, PLAN_CGROUP_NS, 0, "");
 	inside(p, PLAN_SESSION, 0, "");
 	if (needs_proc(p))
 		inside(p, PLAN_PROC_HANDLE, 0, "");
@@ -335,16 +333,20 @@ static void plan_inside(struct plan *p)
 		inside(p, PLAN_LOOPBACK, 0, "lo");
 	plan_inside_mounts(p);
 	plan_inside_root(p);
-	inside(p, PLAN_PROCESS, 0, "");
-	inside(p, PLAN_STDIO, 0, "");
-	inside(p, PLAN_USER, 0, "");
-	inside(p, PLAN_LOOKUP, 0, s->process.set ? s->process.args.items[0] : "");
+	if (s->process.set) {
+		inside(p, PLAN_PROCESS, 0, "");
+		inside(p, PLAN_STDIO, 0, "");
+		inside(p, PLAN_USER, 0, "");
+		inside(p, PLAN_LOOKUP, 0, s->process.args.items[0]);
+	}
 	inside(p, PLAN_READY_TELL, 0, "");
 	inside(p, PLAN_START_WAIT, 0, "");
+	if (!s->process.set) /* `start` ends the container here */
+		return;
 	if (s->hooks.count[SPEC_HOOK_START_CONTAINER])
 		inside(p, PLAN_HOOKS_START, 0, "");
 	inside(p, PLAN_CONFINE, 0, "");
-	inside(p, PLAN_EXEC, 0, s->process.set ? s->process.args.items[0] : "");
+	inside(p, PLAN_EXEC, 0, s->process.args.items[0]);
 }
 
 static int check_supported(const struct spec *s, const struct runtime_create_options *opt, struct error *err)
@@ -358,8 +360,6 @@ static int check_supported(const struct spec *s, const struct runtime_create_opt
 	if (s->has_vm)
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
 				 "vm: containers in a virtual machine are not supported");
-	if (!s->process.set || !s->process.args.count)
-		return error_set(err, ERROR_INVALID, EINVAL, "process: the document has no process to run");
 	if (!opt->overlay && !s->root_path)
 		return error_set(err, ERROR_INVALID, EINVAL, "root: the document has no root file system");
 	return 0;
@@ -373,6 +373,9 @@ int runtime_plan_build(const struct spec *spec, const struct runtime_create_opti
 
 	if (r < 0)
 		return r;
+	/* create may do without a process (config.md: "REQUIRED when start is called"), whoever runs it may not. */
+	if (spec->process.set ? !spec->process.args.count : !wait_start)
+		return error_set(err, ERROR_INVALID, EINVAL, "process: the document has no process to run");
 	plan_namespaces(&p);
 	if (!facts->privileged && !p.new_userns && !spec->linux_.ns[SPEC_NS_USER].path)
 		return error_hint((error_set(err, ERROR_DENIED, EPERM,
@@ -413,8 +416,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_IDMAP_MOUNTS] = {"idmapped mounts", "the same translation on mounts, so that nothing is chowned", "mount_setattr(MOUNT_ATTR_IDMAP)", RUNTIME_RECIPE_USER},
 	[PLAN_OVERLAY] = {"overlay", "the layers, one over the other, with a writable one on top", "fsopen fsconfig fsmount", RUNTIME_RECIPE_IMAGE},
 	[PLAN_MAPPED_TELL] = {"tell", "the container may go on: its ids are mapped", "sendto", RUNTIME_RECIPE_USER},
-	[PLAN_CGROUP_ATTACH] = {"enter cgroup", "move the process into its group", "write cgroup.procs", RUNTIME_RECIPE_CGROUP},
-	[PLAN_CGROUP_TELL] = {"tell", "the container may go on: it is in its group", "sendto", RUNTIME_RECIPE_CGROUP},
+	[PLAN_CGROUP_VERIFY] = {"check cgroup", "is the process in its group?", "read /proc/PID/cgroup", RUNTIME_RECIPE_CGROUP},
 	[PLAN_RLIMITS] = {"rlimits", "resource limits of the process", "prlimit64", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_OOM_SCORE] = {"oom score", "how readily the kernel kills it when memory is out", "write /proc/PID/oom_score_adj", RUNTIME_RECIPE_CGROUP},
 	[PLAN_NET_DEVICES] = {"network devices", "move interfaces of the host into the container", "netlink RTM_NEWLINK RTM_NEWADDR", RUNTIME_RECIPE_NET},
@@ -434,7 +436,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_PROPAGATION] = {"propagation", "no mount made here shows on the host", "mount_setattr", RUNTIME_RECIPE_MOUNT},
 	[PLAN_ROOT_ATTACH] = {"attach root", "the root file system as a mount of its own", "open_tree fsopen fsmount move_mount", RUNTIME_RECIPE_IMAGE},
 	[PLAN_MOUNT] = {"mount", "", "openat2 fsopen fsconfig fsmount open_tree mount_setattr move_mount", RUNTIME_RECIPE_IMAGE},
-	[PLAN_CGROUP_WAIT] = {"wait", "until the process is in its group", "recvfrom", RUNTIME_RECIPE_CGROUP},
+	[PLAN_CGROUP_JOIN] = {"enter cgroup", "the process enters its group", "write tasks (v1), or born there (v2)", RUNTIME_RECIPE_CGROUP},
 	[PLAN_CGROUP_NS] = {"cgroup namespace", "its group looks like the root", "unshare", RUNTIME_RECIPE_CGROUP},
 	[PLAN_DEVICE] = {"device", "", "mknodat or open_tree move_mount", RUNTIME_RECIPE_IMAGE},
 	[PLAN_DEV_LINKS] = {"device links", "fd, stdin, stdout, stderr, ptmx", "symlinkat", RUNTIME_RECIPE_IMAGE},

@@ -46,8 +46,7 @@ enum plan_op {
 	PLAN_IDMAP_MOUNTS,   /* the user namespace's maps on those detached mounts that asked for it */
 	PLAN_OVERLAY,        /* the layers become one root */
 	PLAN_MAPPED_TELL,
-	PLAN_CGROUP_ATTACH,
-	PLAN_CGROUP_TELL,
+	PLAN_CGROUP_VERIFY,
 	PLAN_RLIMITS,
 	PLAN_OOM_SCORE,
 	PLAN_NET_DEVICES,
@@ -61,7 +60,8 @@ enum plan_op {
 	PLAN_HOST_OP_COUNT,
 
 	/* container's side */
-	PLAN_SESSION = PLAN_HOST_OP_COUNT, /* setsid, own keyring */
+	PLAN_CGROUP_JOIN = PLAN_HOST_OP_COUNT,
+	PLAN_SESSION,        /* setsid, own keyring */
 	PLAN_MAPPED_WAIT,
 	PLAN_BECOME_ROOT,
 	PLAN_TIME_NS,
@@ -70,7 +70,6 @@ enum plan_op {
 	PLAN_PROPAGATION,    /* the host's mounts no longer follow ours */
 	PLAN_ROOT_ATTACH,    /* the root file system as a mount */
 	PLAN_MOUNT,          /* [mount] */
-	PLAN_CGROUP_WAIT,
 	PLAN_CGROUP_NS,
 	PLAN_DEVICE,         /* [device] */
 	PLAN_DEV_LINKS,      /* /dev/fd, stdin, stdout, stderr, ptmx, core */

@@ -135,9 +135,6 @@ static int check_mount(const struct spec *s, size_t i, struct error *err)
 	(void)snprintf(field, sizeof(field), "mounts[%zu].", i);
 	if (m->bind && !*m->source)
 		return BAD(err, "%ssource: is required for a bind mount", field);
-	if (m->bind && *m->data)
-		return BAD(err, "%soptions: a bind mount cannot have options of a file system, got \"%.80s\"", field,
-			   m->data);
 	if ((m->uid_mappings.count == 0) != (m->gid_mappings.count == 0))
 		return BAD(err, "%s%s: uidMappings and gidMappings must be given together", field,
 			   m->uid_mappings.count ? "gidMappings" : "uidMappings");

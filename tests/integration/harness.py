@@ -84,6 +84,12 @@ def cgroup_dirs():
     return found
 
 
+def our_mounts():
+    """Mount points, but for those that others make in scratch folders of their own meanwhile."""
+    points = (line.split(" ", 5)[4] for line in read("/proc/self/mountinfo").splitlines())
+    return {p for p in points if not p.startswith("/tmp/") or "bothy" in p}
+
+
 def our_processes():
     found = {}
     for entry in os.listdir("/proc"):
@@ -98,7 +104,7 @@ def our_processes():
 
 def snapshot():
     return {
-        "mount": set(line.split(" ", 4)[4].split(" ")[0] for line in read("/proc/self/mountinfo").splitlines()),
+        "mount": our_mounts(),
         "control group": cgroup_dirs(),
         "network link": set(os.listdir("/sys/class/net")),
         "process": set(our_processes()),

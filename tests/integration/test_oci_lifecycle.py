@@ -279,7 +279,7 @@ def hooks_run_in_order(w):
                            ("prestart", "createRuntime", "createContainer", "poststart", "poststop")}
     check_equal(w.run_bundle(["true"], edit).code, 0)
     check_equal(record.read_text().splitlines(), [
-        'prestart "status":"creating"', 'createRuntime "status":"creating"', 'createContainer "status":"creating"',
+        'prestart "status":"created"', 'createRuntime "status":"created"', 'createContainer "status":"created"',
         'poststart "status":"running"', 'poststop "status":"stopped"'])
 
 
