@@ -22,6 +22,7 @@ $(MESON)/build.ninja: | setup
 build: setup $(MESON)/build.ninja
 	@ninja -C $(MESON) --quiet
 	@tools/copy-programs $(MESON) $(BUILD)/bin
+	@tools/make-embedded $(BUILD)/share/bothy/embedded/rootfs
 
 run: build ## build, then run a container from the built-in image and look around in it
 	@tools/tour $(BUILD)/bin/bothy
