@@ -75,7 +75,8 @@ TEST(memory_v1)
 	CHECK_STR(V1(.memory.limit = SET(-1)), "memory.memsw.limit_in_bytes=-1\nmemory.limit_in_bytes=-1\n");
 	CHECK_STR(V1(.memory = {.reservation = SET(5), .swappiness = SET(0), .disable_oom_killer = SET(true)}),
 		  "memory.soft_limit_in_bytes=5\nmemory.oom_control=1\nmemory.swappiness=0\n");
-	CHECK_STR(V1(.memory = {.kernel = SET(5), .kernel_tcp = SET(5), .use_hierarchy = SET(true)}), "");
+	CHECK_STR(V1(.memory = {.kernel = SET(5), .kernel_tcp = SET(5), .use_hierarchy = SET(true)}),
+		  "memory.kmem.tcp.limit_in_bytes=5\n");
 	CHECK_CONTAINS(V1(.memory.swap = SET(200)), "error: memory.swap");
 	CHECK_CONTAINS(V1(.memory = {.limit = SET(300), .swap = SET(200)}), "error: memory.swap");
 }
