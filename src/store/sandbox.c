@@ -35,6 +35,15 @@
 #define MEMORY_MAX_BYTES (UINT64_C(512) << 20) /* zstd's window, folder times, one entry's headers */
 #define OPEN_FILES_MAX 256                     /* removing deep trees keeps some fds */
 
+/* gcc says it by a macro, clang by a feature. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 #define CAP_BIT(c) (UINT64_C(1) << (c))
 #define CAPS_NEEDED                                                                                                    \
 	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) |                  \
@@ -79,7 +88,7 @@ static int set_limits(const struct unpack_job *job, struct error *err)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZED
 		if (limits[i].resource == RLIMIT_AS) /* its shadow memory is terabytes of address space */
 			continue;
 #endif
