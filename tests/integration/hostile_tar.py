@@ -12,7 +12,6 @@ expect: "refused"  the load fails with a sentence and leaves nothing behind
 """
 import gzip
 import hashlib
-import io
 import json
 import os
 import struct
