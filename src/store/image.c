@@ -90,6 +90,13 @@ static int id_of_manifest(struct store *s, const char *digest, char out[static D
 	return r;
 }
 
+/* A flipped bit in the database must not become a path (R4). */
+static int damaged(struct store *s, struct error *err)
+{
+	error_set(err, ERROR_INTERNAL, EIO, "the record of an image in %s/%s is damaged", s->root, STORE_DB);
+	return error_hint(err, "move the database away and load the images again");
+}
+
 static int take_image(struct store *s, sqlite3_stmt *q, struct store_image *i, struct error *err)
 {
 	const void *config = sqlite3_column_blob(q, 4);
@@ -99,12 +106,14 @@ static int take_image(struct store *s, sqlite3_stmt *q, struct store_image *i, s
 	i->manifest_digest = arena_strdup(&i->arena, index_text(q, 1));
 	i->created_ns = sqlite3_column_int64(q, 2);
 	i->size_bytes = sqlite3_column_int64(q, 3);
+	if (!digest_supported(i->id))
+		return damaged(s, err);
 	if (image_config_parse(config ? config : "", len, i->id, &i->config, err) < 0)
 		return error_wrap(err, "the store %s", s->root);
 	return 0;
 }
 
-static void take_layer(sqlite3_stmt *q, struct store_image *i)
+static int take_layer(struct store *s, sqlite3_stmt *q, struct store_image *i, struct error *err)
 {
 	struct store_layer *l = &ARENA_PUSH(&i->arena, i->layers, i->layer_count);
 
@@ -113,7 +122,10 @@ static void take_layer(sqlite3_stmt *q, struct store_image *i)
 		.diff_id = arena_strdup(&i->arena, index_text(q, 6)),
 		.size_bytes = sqlite3_column_int64(q, 7),
 	};
+	if (!digest_supported(l->chain_id) || !digest_supported(l->diff_id))
+		return damaged(s, err);
 	l->path = arena_printf(&i->arena, "layers/%s/diff", l->chain_id + 7);
+	return 0;
 }
 
 /* Run the query for the name or the id, either may be "". Returns 1 when found, 0, <0. */
@@ -129,12 +141,12 @@ static int query_image(struct store *s, const char *name, const char *id, struct
 	sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
 	sqlite3_bind_text(q, 2, id, -1, SQLITE_STATIC);
 	while ((r = index_step(s, q, err)) > 0) {
-		if (!image.id && take_image(s, q, &image, err) < 0) {
-			r = -err->code;
+		if (!image.id)
+			r = take_image(s, q, &image, err) < 0 ? -err->code : r;
+		if (r > 0 && sqlite3_column_type(q, 5) != SQLITE_NULL)
+			r = take_layer(s, q, &image, err) < 0 ? -err->code : r;
+		if (r < 0)
 			break;
-		}
-		if (sqlite3_column_type(q, 5) != SQLITE_NULL)
-			take_layer(q, &image);
 	}
 	sqlite3_reset(q);
 	sqlite3_clear_bindings(q);
@@ -222,14 +234,16 @@ void store_image_touch(struct store *s, const struct store_image *i)
 
 /* ---- listing ---- */
 
-static void take_row(struct store *s, int blobs, sqlite3_stmt *q, struct store_image_list *l)
+static void take_row(int blobs, sqlite3_stmt *q, struct store_image_list *l)
 {
-	struct store_image_row *row = &ARENA_PUSH(&l->arena, l->rows, l->count);
+	struct store_image_row *row;
 	struct image_reference ref;
 	struct error err;
 	struct stat st;
 
-	(void)s;
+	if (!digest_supported(index_text(q, 0)))
+		return; /* a damaged row hides itself only (R4) */
+	row = &ARENA_PUSH(&l->arena, l->rows, l->count);
 	*row = (struct store_image_row){
 		.id = arena_strdup(&l->arena, index_text(q, 0)),
 		.manifest_digest = arena_strdup(&l->arena, index_text(q, 1)),
@@ -242,9 +256,11 @@ static void take_row(struct store *s, int blobs, sqlite3_stmt *q, struct store_i
 		row->last_used_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
 	if (sqlite3_column_type(q, 4) == SQLITE_NULL)
 		return;
-	row->name = arena_strdup(&l->arena, index_text(q, 4));
-	if (image_reference_parse(&l->arena, row->name, &ref, &err) < 0)
+	const char *name = arena_strdup(&l->arena, index_text(q, 4));
+
+	if (image_reference_parse(&l->arena, name, &ref, &err) < 0)
 		return;
+	row->name = name;
 	row->tag = ref.tag;
 	ref.tag = NULL;
 	row->repository = image_reference_familiar(&l->arena, &ref);
@@ -268,7 +284,7 @@ int store_image_list(struct store *s, struct store_image_list *ret, struct error
 				  &q, err) < 0)
 			return -err->code;
 		while ((r = index_step(s, q, err)) > 0)
-			take_row(s, blobs, q, &list);
+			take_row(blobs, q, &list);
 	}
 	if (r < 0)
 		return r;
