@@ -67,6 +67,15 @@ static void adopt_listen_fds(struct spec *spec, struct runtime_create_options *o
 	spec_strs_push(&spec->arena, &spec->process.env, "LISTEN_PID=1");
 }
 
+/* Is the word "user" there as a value (a namespace's type), or could it be, written with an escape? */
+static bool may_have_userns(const char *text)
+{
+	for (const char *p = text; (p = strstr(p, "\"user\"")); p += 6)
+		if (p[6 + strspn(p + 6, " \t\r\n")] != ':')
+			return true;
+	return strstr(text, "\\u") != NULL;
+}
+
 static char *absolute(const char *path)
 {
 	autofree char *cwd = NULL;
@@ -106,6 +115,9 @@ static int make(struct oci_global *g, const struct create_options *o, const char
 	bundle = getcwd(NULL, 0);
 	opt.bundle = bundle;
 	r = read_config(o->config ? o->config : "config.json", &text, err);
+	/* Whoever must run from a protected copy finds out before the work of parsing, as it will be done again there. */
+	if (r == 0 && !may_have_userns(buf_str(&text)))
+		r = runtime_protect_self(g->argv, err);
 	if (r == 0)
 		r = spec_parse(buf_str(&text), text.len, o->config ? o->config : "config.json", &spec, err);
 	if (r == 0 && runtime_is_exposed(&spec))

@@ -256,6 +256,6 @@ int engine_limits(struct making *m, struct error *err)
 		m->spec.linux_.cgroups_path = arena_printf(&m->spec.arena, "%s%s/bothy-%s", o->cgroup_parent[0] == '/' ? "" : "/",
 							   o->cgroup_parent, m->id);
 	else if (m->engine->root)
-		m->spec.linux_.cgroups_path = arena_printf(&m->spec.arena, "/bothy/%s", m->id);
+		m->spec.linux_.cgroups_path = arena_printf(&m->spec.arena, "/bothy-%s", m->id);
 	return 0;
 }

@@ -89,18 +89,29 @@ static int get(struct __user_cap_data_struct data[2])
 	return syscall(SYS_capget, &head, data) < 0 ? -errno : 0;
 }
 
-int caps_get(struct caps_sets *ret, struct error *err)
+int caps_get_own(struct caps_sets *ret, struct error *err)
 {
 	struct __user_cap_data_struct data[2];
-	struct caps_sets s = {0};
 	int r = get(data);
-	int last = caps_last();
 
 	if (r < 0)
 		return error_sys(err, -r, "read the capabilities");
-	s.effective = data[0].effective | (uint64_t)data[1].effective << 32;
-	s.permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
-	s.inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32;
+	*ret = (struct caps_sets){
+		.effective = data[0].effective | (uint64_t)data[1].effective << 32,
+		.permitted = data[0].permitted | (uint64_t)data[1].permitted << 32,
+		.inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32,
+	};
+	return 0;
+}
+
+int caps_get(struct caps_sets *ret, struct error *err)
+{
+	struct caps_sets s;
+	int r = caps_get_own(&s, err);
+	int last = caps_last();
+
+	if (r < 0)
+		return r;
 	for (int cap = 0; cap <= last; cap++) {
 		if (prctl(PR_CAPBSET_READ, (unsigned long)cap, 0L, 0L, 0L) == 1)
 			s.bounding |= UINT64_C(1) << cap;

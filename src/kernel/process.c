@@ -15,6 +15,7 @@
 #include "kernel/process.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -221,16 +222,17 @@ static long clone_own(const struct process_clone *how, uint64_t flags, int *pidf
 static int clone_plain(const struct process_clone *how, process_fn child, void *arg, struct pidref *ret,
 		       struct error *err)
 {
-	bool placed;
+	bool own_placed;
+	bool *placed = how->placed ? how->placed : &own_placed;
 	int pidfd = FD_NONE;
-	long pid = clone_own(how, how->flags, &pidfd, &placed);
+	long pid = clone_own(how, how->flags, &pidfd, placed);
 
 	if (pid == 0)
 		run_child(child, arg);
 	if (pid < 0)
 		return clone_error(err, how->flags, (int)-pid);
 	*ret = (struct pidref){.pid = (pid_t)pid, .fd = pidfd};
-	return how->cgroup_fd >= 0 && !placed ? PROCESS_NOT_PLACED : 0;
+	return how->cgroup_fd >= 0 && !*placed ? PROCESS_NOT_PLACED : 0;
 }
 
 /* ---- the joiner --------------------------------------------------------------------------------------------------------- */
@@ -250,6 +252,27 @@ struct joiner {
 	struct error err;    /* out */
 };
 
+/* Nothing but how->keep stays open from how->keep_from up, in a table that is ours alone. */
+static int drop_fds(const struct process_clone *how, struct error *err)
+{
+	int from = how->keep_from;
+
+	if (unshare(CLONE_FILES) < 0)
+		return error_sys(err, errno, "make a table of descriptors");
+	for (;;) {
+		int next = INT_MAX;
+
+		for (size_t i = 0; i < how->keep_count; i++)
+			if (how->keep[i] >= from && how->keep[i] < next)
+				next = how->keep[i];
+		if (next == INT_MAX)
+			return process_close_from(from, true, FD_NONE, err);
+		for (; from < next && syscall(SYS_close_range, from, next - 1, 0) < 0; from++)
+			(void)close(from);
+		from = next + 1;
+	}
+}
+
 static int join_and_clone(struct joiner *j)
 {
 	struct process_clone how = *j->how;
@@ -257,6 +280,8 @@ static int join_and_clone(struct joiner *j)
 	long pid;
 	int r = enter(j->join, &j->err);
 
+	if (r == 0 && how.keep)
+		r = drop_fds(&how, &j->err);
 	if (r < 0)
 		return r;
 	how.cgroup_fd = FD_NONE; /* inherited from the joiner */
@@ -440,7 +465,8 @@ static int join(const struct process_join *join, const struct process_clone *how
 	char *memory = map_joiner(forked);
 	struct joiner local;
 	struct joiner *j = forked ? (struct joiner *)(void *)memory : &local;
-	bool placed;
+	bool own_placed;
+	bool *placed = how && how->placed ? how->placed : &own_placed;
 	int r;
 
 	if (!memory)
@@ -449,17 +475,20 @@ static int join(const struct process_join *join, const struct process_clone *how
 	if (r == 0) {
 		*j = (struct joiner){.join = join, .how = how, .fn = fn, .arg = arg};
 		(void)signal_block_all(&j->mask);
-		r = run_joiner(j, memory, forked, how ? how->cgroup_fd : FD_NONE, &placed, err);
-		if (r == 0 && j->result < 0 && j->retry_unplaced && placed)
-			r = run_joiner(j, memory, forked, FD_NONE, &placed, err);
+		r = run_joiner(j, memory, forked, how ? how->cgroup_fd : FD_NONE, placed, err);
+		if (r == 0 && j->result < 0 && j->retry_unplaced && *placed)
+			r = run_joiner(j, memory, forked, FD_NONE, placed, err);
 		(void)signal_restore_mask(&j->mask);
 	}
 	if (r == 0 && j->result < 0) {
 		*err = j->err;
 		r = j->result;
 	} else if (r == 0 && how) {
+		/* The joiner's table was not ours any more: our child stays a zombie at least, so its number is its own. */
+		if (how->keep)
+			j->pidfd = (int)syscall(SYS_pidfd_open, j->pid, 0);
 		*ret = (struct pidref){.pid = j->pid, .fd = j->pidfd};
-		r = how->cgroup_fd >= 0 && !placed ? PROCESS_NOT_PLACED : 0;
+		r = how->cgroup_fd >= 0 && !*placed ? PROCESS_NOT_PLACED : 0;
 	} else if (r == 0) {
 		r = j->result;
 	}

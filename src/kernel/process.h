@@ -42,6 +42,7 @@ struct process_clone {
 	const struct process_join *join; /* NULL: none. Then the flags' new namespaces are made inside those joined */
 	const pid_t *set_tid;            /* innermost pid namespace first; NULL: the kernel's choice */
 	size_t set_tid_count;
+	bool *placed; /* NULL, or: whether the process was born into cgroup_fd; the new process reads its own copy */
 };
 #define PROCESS_CLONE_INIT ((struct process_clone){.cgroup_fd = FD_NONE})
 

@@ -5,6 +5,7 @@
  */
 #include "kernel/signal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -119,6 +120,39 @@ void signal_reset_all(void)
 
 	for (int sig = 1; sig <= SIGNAL_MAX; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP)
+			(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, KERNEL_SIGSET_BYTES);
+	(void)set_mask(&none, NULL);
+}
+
+uint64_t signal_get_ignored(void)
+{
+	char text[1024];
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *p;
+	uint64_t ignored = 0;
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* The name in parentheses may hold anything; field 33 is the 31st behind it (proc(5)). */
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 33; field++)
+		p = strchr(p + 1, ' ');
+	if (!p || *++p < '0' || *p > '9')
+		return UINT64_MAX;
+	for (; *p >= '0' && *p <= '9'; p++)
+		ignored = ignored * 10 + (uint64_t)(*p - '0');
+	return ignored;
+}
+
+void signal_reset(uint64_t ignored)
+{
+	const uint64_t dfl[8] = {0};
+	const uint64_t none = 0;
+
+	for (int sig = 1; sig <= SIGNAL_MAX; sig++)
+		if ((ignored & UINT64_C(1) << (sig - 1)) && sig != SIGKILL && sig != SIGSTOP)
 			(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, KERNEL_SIGSET_BYTES);
 	(void)set_mask(&none, NULL);
 }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -26,6 +27,12 @@ int signal_block_all(sigset_t *ret_old);
 int signal_restore_mask(const sigset_t *old);
 /* For a child before exec: every disposition to default and nothing blocked. */
 void signal_reset_all(void);
+
+/* Which signals our caller made us ignore (bit n-1 = signal n, up to 31), read from /proc/self/stat of the host. All bits
+ * set when that cannot be read. Not for processes that may see a procfs of somebody else's. */
+uint64_t signal_get_ignored(void);
+/* As signal_reset_all, for a child of one that has set no handlers and ignores only @ignored: a few calls instead of 64. */
+void signal_reset(uint64_t ignored);
 
 /* A close-on-exec, non-blocking signalfd for the @count signals of @sigs, which become blocked; @ret_old (may be NULL):
  * the mask before. */

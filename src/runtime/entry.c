@@ -187,7 +187,6 @@ static int set_caps(struct entry *e, struct error *err)
 {
 	const struct spec_caps *c = &e->process->caps;
 	struct caps_sets now;
-	uint64_t missing = 0;
 
 	e->final_caps = (struct caps_sets){.bounding = c->bounding,
 					   .effective = c->effective,
@@ -199,7 +198,7 @@ static int set_caps(struct entry *e, struct error *err)
 		now.permitted |= UINT64_C(1) << CAP_SYS_ADMIN;
 		e->caps_held = !(e->final_caps.permitted & (UINT64_C(1) << CAP_SYS_ADMIN));
 	}
-	return caps_set(&now, &missing, err);
+	return caps_set(&now, NULL, err);
 }
 
 int entry_user(struct entry *e, struct error *err)
@@ -232,14 +231,15 @@ int entry_user(struct entry *e, struct error *err)
 	else if (p->user.uid != 0) {
 		struct caps_sets s;
 
-		r = caps_get(&s, err);
+		r = caps_get_own(&s, err);
 		if (r == 0) {
 			caps_drop_for_nonroot(&s);
 			r = caps_set(&s, NULL, err);
 		}
 	}
-	if (r == 0 && p->user.umask.set)
-		process_set_umask((unsigned)p->user.umask.v);
+	/* Without a word on it the usual one, whatever our caller's was; exec keeps the caller's. */
+	if (r == 0 && (p->user.umask.set || !e->is_exec))
+		process_set_umask(p->user.umask.set ? (unsigned)p->user.umask.v : 022);
 	return r;
 }
 

@@ -41,6 +41,7 @@ struct exec {
 	int sync_host, sync_inside;
 	int console_fd;
 	int terminal;
+	uint64_t ignored_signals;        /* what our caller made us ignore */
 };
 
 static void exec_done(struct exec *x)
@@ -246,7 +247,7 @@ static int exec_inside(void *arg)
 	struct error err = {};
 
 	fd_close(&x->sync_host);
-	signal_reset_all();
+	signal_reset(x->ignored_signals);
 	(void)walk_in(x, &err);
 	(void)launch_send(x->sync_inside, LAUNCH_FAILED, 0, &err, FD_NONE);
 	return err.kind == ERROR_NO_PROGRAM ? 127 : err.kind == ERROR_NOT_EXECUTABLE ? 126 : 1;
@@ -290,7 +291,6 @@ static int clone_child(struct exec *x, struct error *err)
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
 	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
-	struct probe probe = {};
 	int pair[2];
 	int r = safepath_proc_open(&proc, true, err);
 
@@ -301,20 +301,18 @@ static int clone_child(struct exec *x, struct error *err)
 	if (r == 0) {
 		x->sync_host = pair[0];
 		x->sync_inside = pair[1];
-		x->placed = x->join.clone_fd >= 0 && probe_has(&probe, PROBE_CLONE_INTO_CGROUP);
+		how.placed = &x->placed;
 		how.join = &join;
-		how.cgroup_fd = x->placed ? x->join.clone_fd : FD_NONE;
+		how.cgroup_fd = x->join.clone_fd;
 		r = process_clone(&how, exec_inside, x, &x->child, err);
 		if (r == -EBUSY && x->join.clone_fd >= 0) {
 			/* A v2 group that hands out controllers holds no processes: go where init is. */
 			cgroup_join_done(&x->join);
 			r = cgroup_join_open_like(x->cgroup, x->init.pid, &x->join, err);
-			how.cgroup_fd = x->placed ? x->join.clone_fd : FD_NONE;
+			how.cgroup_fd = x->join.clone_fd;
 			if (r == 0)
 				r = process_clone(&how, exec_inside, x, &x->child, err);
 		}
-		if (r == PROCESS_NOT_PLACED)
-			r = cgroup_attach(x->cgroup, x->child.pid, err);
 		fd_close(&x->sync_inside);
 		fd_close(&x->console_fd);
 	}
@@ -464,6 +462,7 @@ int runtime_exec(struct runtime *rt, const char *id, const struct runtime_exec_o
 	int r;
 
 	spec_init(&x.spec);
+	x.ignored_signals = signal_get_ignored();
 	r = prepare(&x, rt, id, err);
 	if (r == 0 && !opt->detach)
 		r = foreground_enter(&fg, err);

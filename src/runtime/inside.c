@@ -328,7 +328,9 @@ int launch_inside(void *launch)
 	struct error err = {};
 
 	fd_close(&l->sync_host);
-	signal_reset_all();
+	signal_reset(l->ignored_signals);
+	/* What is made here gets its mode as it is asked for. The program's own umask is set in time (entry.c). */
+	process_set_umask(0);
 	for (size_t i = 0; i < l->plan.inside_count; i++) {
 		if (run_step(l, i, &err) >= 0)
 			continue;

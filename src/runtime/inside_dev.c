@@ -52,6 +52,31 @@ static int bind_node(struct launch *l, const struct spec_device *d, int source, 
 	return r < 0 ? r : mount_attach(tree, place, d->path, err);
 }
 
+/* The folder of @path, made when it is missing; /dev itself, where nearly all are, is opened once. */
+static int open_parent(struct launch *l, const char *path, char name[static 256], int *ret, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	const bool in_dev = slash - path == 4 && strncmp(path, "/dev", 4) == 0;
+	char dir[PATH_MAX];
+	int r;
+
+	if (str_copy(name, 256, slash + 1) < 0 || (size_t)(slash - path) >= sizeof(dir))
+		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "device path '%s' is too long", path);
+	if (in_dev && l->dev_dir >= 0) {
+		r = fd_dup_min(l->dev_dir, 3);
+		if (r < 0)
+			return error_sys(err, -r, "/dev");
+		*ret = r;
+		return 0;
+	}
+	memcpy(dir, path, (size_t)(slash - path));
+	dir[slash - path] = '\0';
+	r = safepath_mkdir_all(l->new_root, dir[0] ? dir : "/", 0755, SAFEPATH_KEEP, ret, err);
+	if (r >= 0 && in_dev)
+		l->dev_dir = fd_dup_min(*ret, 3);
+	return r < 0 ? r : 0;
+}
+
 static int make_node(struct launch *l, const struct spec_device *d, struct error *err)
 {
 	const struct safepath_owner owner = {d->uid.set ? (uid_t)d->uid.v : 0, d->gid.set ? (gid_t)d->gid.v : 0};
@@ -60,23 +85,11 @@ static int make_node(struct launch *l, const struct spec_device *d, struct error
 	autofd int there = FD_NONE;
 	struct error probe;
 	char name[256];
-	char dir[PATH_MAX];
 	int r;
 
-	/* The folders above may be missing in the image. */
-	if (str_copy(dir, sizeof(dir), d->path) < 0)
-		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "device path is too long");
-	*strrchr(dir, '/') = '\0';
-	if (dir[0]) {
-		r = safepath_mkdir_all(l->new_root, dir, 0755, SAFEPATH_KEEP, &parent, err);
-		if (r < 0)
-			return r;
-		(void)str_copy(name, sizeof(name), strrchr(d->path, '/') + 1);
-	} else {
-		parent = safepath_open_parent(l->new_root, d->path, name, err);
-		if (parent < 0)
-			return parent;
-	}
+	r = open_parent(l, d->path, name, &parent, err);
+	if (r < 0)
+		return r;
 	r = safepath_mknod(parent, name, mode, makedev(d->major, d->minor), &owner, NULL, err);
 	if (r >= 0 || err->kind != ERROR_CONFLICT)
 		return r;

@@ -214,9 +214,12 @@ static int mount_cgroup_entry(struct launch *l, const struct cgroup_mount *c, co
 	if (tree < 0)
 		return tree;
 	r = c->kind == CGROUP_MOUNT_TMPFS ? 0 : mount_set_attrs(tree, attrs, 0, MS_PRIVATE, FD_NONE, false, err);
-	if (r == 0 && c->name[0])
-		r = safepath_mkdir(*base, c->name, 0755, SAFEPATH_KEEP, &place, err);
-	else if (r == 0)
+	/* The tmpfs is new and ours alone: names in it need no second look. */
+	if (r == 0 && c->name[0]) {
+		r = safepath_mkdir(*base, c->name, 0755, SAFEPATH_KEEP, NULL, err);
+		return r < 0 ? r : mount_attach_at(tree, *base, c->name, err);
+	}
+	if (r == 0)
 		r = safepath_make_target(l->new_root, dest, true, false, 0755, SAFEPATH_KEEP, &place, err);
 	if (r < 0)
 		return r;

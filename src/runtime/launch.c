@@ -278,7 +278,6 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 {
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
-	struct probe probe = {};
 	autofd int back = safepath_host_open(".", O_PATH | O_DIRECTORY, 0, err);
 	int pair[2];
 	int r;
@@ -289,9 +288,8 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 	l->sync_host = pair[0];
 	l->sync_inside = pair[1];
 	how.flags = l->plan.clone_flags;
-	/* Where the kernel can't clone into a group (before 5.7) the process moves itself there. */
-	l->placed = l->join.clone_fd >= 0 && probe_has(&probe, PROBE_CLONE_INTO_CGROUP);
-	how.cgroup_fd = l->placed ? l->join.clone_fd : FD_NONE;
+	how.cgroup_fd = l->join.clone_fd;
+	how.placed = &l->placed; /* where that fails (before 5.7) the process moves itself there */
 	if (l->plan.join) {
 		r = open_joined(l, &join, err);
 		how.join = &join;
@@ -307,8 +305,6 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 	r = process_clone(&how, launch_inside, l, &l->init, err);
 	if (back >= 0)
 		(void)!fchdir(back); /* its own folder may have gone; nothing relative is opened from here on */
-	if (r == PROCESS_NOT_PLACED)
-		r = cgroup_attach(l->cgroup, l->init.pid, err);
 	if (r >= 0) {
 		fd_close(&l->sync_inside);
 		fd_close(&l->start_fd);
@@ -714,6 +710,7 @@ static int gather_facts(struct launch *l, struct error *err)
 		.cgroup_v2_only = l->cgroup_host.mode == CGROUP_MODE_V2,
 	};
 	l->facts.in_userns = launch_in_userns(&ignored);
+	l->ignored_signals = signal_get_ignored();
 	return 0;
 }
 
@@ -790,6 +787,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 		.null_tree = FD_NONE,
 		.mask_dir = FD_NONE,
 		.dev_fd = FD_NONE,
+		.dev_dir = FD_NONE,
 	};
 	l->entry.proc = SAFEPATH_PROC_NONE;
 	r = gather_facts(l, err);

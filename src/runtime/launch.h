@@ -66,6 +66,7 @@ struct launch {
 	bool placed;                             /* the clone puts init into its cgroup2 group */
 	int sync_host, sync_inside;              /* the two ends */
 	int terminal;                            /* host's side: the terminal's master in a foreground run */
+	uint64_t ignored_signals;                /* what our caller made us ignore: the program starts without */
 	char rootfs[4096];                       /* absolute path of the root, for records and messages */
 
 	/* container's side */
@@ -74,6 +75,7 @@ struct launch {
 	int null_tree;                           /* the host's /dev/null, detached or attached once */
 	int mask_dir;                            /* an empty read-only directory, likewise */
 	bool dev_null_attached;                  /* null_tree is in our namespace: clone it from there */
+	int dev_dir;                             /* /dev inside, opened once */
 	int dev_fd;                              /* mount of /dev that becomes read-only when it is filled; FD_NONE */
 	pid_t host_pid;                          /* our pid as the host sees it */
 };

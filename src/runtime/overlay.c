@@ -121,7 +121,7 @@ int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct
 	struct caps_sets caps;
 	struct error ignored;
 	autofd int tree = FD_NONE;
-	int r = caps_get(&caps, err);
+	int r = caps_get_own(&caps, err);
 
 	if (r < 0)
 		return r;
@@ -130,7 +130,7 @@ int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct
 	if (r == 0)
 		r = caps_set(&caps, NULL, err);
 	if (r == 0)
-		tree = launch_mount_overlay(l, false, err);
+		tree = launch_mount_overlay(l, true, err); /* the store marks with user.overlay.* only */
 	(void)ids_set_fs(geteuid(), getegid(), &ignored);
 	(void)caps_set(&caps, NULL, &ignored);
 	if (r < 0)

@@ -35,7 +35,7 @@ char *runtime_default_root(const char *name)
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 	struct error ignored;
 
-	if ((geteuid() != 0 || launch_in_userns(&ignored)) && dir && dir[0] == '/')
+	if (dir && dir[0] == '/' && (geteuid() != 0 || launch_in_userns(&ignored)))
 		return mem_printf("%s/%s", dir, name);
 	if (geteuid() != 0)
 		return mem_printf("/tmp/%s-%u", name, (unsigned)geteuid());

@@ -52,8 +52,17 @@ int state_create(struct runtime *rt, const char *id, int *ret_dir_fd, struct err
 
 int state_remove(struct runtime *rt, const char *id, struct error *err)
 {
-	int r = safepath_remove_tree(rt->root_fd, id, err);
+	/* Our own few files, by name; whatever else may be there goes the long way. */
+	static const char *const files[] = {STATE_RECORD, STATE_CONFIG, STATE_START};
+	struct error ignored;
+	autofd int dir = safepath_child(rt->root_fd, id, O_PATH | O_DIRECTORY, &ignored);
+	int r;
 
+	for (size_t i = 0; i < ARRAY_SIZE(files) && dir >= 0; i++)
+		(void)safepath_unlink(dir, files[i], true, &ignored);
+	if (dir >= 0 && safepath_rmdir(rt->root_fd, id, true, &ignored) == 0)
+		return 0;
+	r = safepath_remove_tree(rt->root_fd, id, err);
 	return r < 0 ? error_wrap(err, "remove the state of container '%s'", id) : 0;
 }
 

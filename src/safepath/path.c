@@ -113,7 +113,7 @@ int safepath_make_target(int root_fd, const char *path, bool is_dir, bool nofoll
 		autofd int link = resolve_open(root_fd, path, &there, &created);
 		struct stat st;
 
-		if (link >= 0 && fstat(link, &st) == 0 && S_ISLNK(st.st_mode)) {
+		if (link >= 0 && fstat(link, &st) == 0 && (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode) == is_dir)) {
 			*ret_fd = take_fd(&link);
 			return 0;
 		}
