@@ -78,7 +78,7 @@ static int time_offset(struct making *m, const char *text, struct error *err)
 	const char *value = eq ? eq + 1 : "";
 	struct spec_time_offset *to = NULL;
 	int64_t ns;
-	char *days;
+	autofree char *days = NULL;
 
 	if (eq && strncmp(text, "boottime", (size_t)(eq - text)) == 0 && eq - text == 8)
 		to = &m->spec.linux_.time_boottime;
@@ -87,7 +87,6 @@ static int time_offset(struct making *m, const char *text, struct error *err)
 	if (*value == '+')
 		value++;
 	days = to && str_ends(value, "d") ? mem_strndup(value, strlen(value) - 1) : NULL;
-	autofree char *owned = days;
 
 	if (!to || (days ? str_to_i64(days, &ns) < 0 || ns > 36500 || ns < -36500 : str_to_duration(value, &ns) < 0))
 		return error_set(err, ERROR_INVALID, EINVAL,
