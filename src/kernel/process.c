@@ -255,12 +255,13 @@ struct joiner {
 /* Nothing but how->keep stays open from how->keep_from up, in a table that is ours alone. */
 static int drop_fds(const struct process_clone *how, struct error *err)
 {
+	const int cgroup = how->placed && *how->placed ? FD_NONE : how->cgroup_fd;
 	int from = how->keep_from;
 
 	if (unshare(CLONE_FILES) < 0)
 		return error_sys(err, errno, "make a table of descriptors");
 	for (;;) {
-		int next = INT_MAX;
+		int next = cgroup >= from ? cgroup : INT_MAX;
 
 		for (size_t i = 0; i < how->keep_count; i++)
 			if (how->keep[i] >= from && how->keep[i] < next)
@@ -389,10 +390,11 @@ static long spawn_sharing(struct joiner *j, char *stack, int cgroup_fd, bool *re
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
+		*ret_placed = true; /* set before: the joiner and its child look at it */
 		pid = clone3_on_stack(&args, joiner_main, j);
-		*ret_placed = pid > 0;
 		if (pid > 0)
 			return pid;
+		*ret_placed = false;
 	}
 	pid = clone(joiner_main, stack + JOINER_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, j);
 	return pid < 0 ? -errno : pid;
@@ -408,8 +410,10 @@ static long spawn_forked(struct joiner *j, int cgroup_fd, bool *ret_placed)
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
+		*ret_placed = true;
 		pid = syscall(SYS_clone3, &args, sizeof(args));
-		*ret_placed = pid > 0;
+		if (pid < 0)
+			*ret_placed = false;
 	}
 	if (pid < 0) {
 		struct clone_args old = {.flags = CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};

@@ -43,6 +43,12 @@ struct process_clone {
 	const pid_t *set_tid;            /* innermost pid namespace first; NULL: the kernel's choice */
 	size_t set_tid_count;
 	bool *placed; /* NULL, or: whether the process was born into cgroup_fd; the new process reads its own copy */
+	/* With join and keep: the child is born without our fds from keep_from up but for those in keep and, when it was not
+	 * placed, cgroup_fd. Others in the namespaces joined may look through them (CAP_SYS_PTRACE over us; V02). Numbers
+	 * below 0 are ignored. */
+	const int *keep;
+	size_t keep_count;
+	int keep_from;
 };
 #define PROCESS_CLONE_INIT ((struct process_clone){.cgroup_fd = FD_NONE})
 

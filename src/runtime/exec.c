@@ -214,6 +214,7 @@ static int walk_in(struct exec *x, struct error *err)
 
 	if (r < 0)
 		return error_sys(err, -r, "enter the container's cgroup");
+	cgroup_join_done(&x->join);
 	r = process_set_sid(err);
 	/* The host's side sets limits first. */
 	if (r == 0)
@@ -246,7 +247,9 @@ static int exec_inside(void *arg)
 	struct exec *x = arg;
 	struct error err = {};
 
-	fd_close(&x->sync_host);
+	/* We have few of the fds that our memory tells of (fds_for_inside): forget the others, a log file's too. */
+	x->sync_host = FD_NONE;
+	log_setup(STDERR_FILENO, LOG_FORMAT_TEXT, LOG_WARN);
 	signal_reset(x->ignored_signals);
 	(void)walk_in(x, &err);
 	(void)launch_send(x->sync_inside, LAUNCH_FAILED, 0, &err, FD_NONE);
@@ -286,11 +289,25 @@ static int open_cgroups(struct exec *x, struct error *err)
 	return cgroup_join_open_sub(x->cgroup, &subs, &x->join, err);
 }
 
+/* V02: the container's own processes may look into the new one as soon as it is there (CAP_SYS_PTRACE without a user
+ * namespace is enough), so it is born without our descriptors of the host and without our caller's. */
+static size_t fds_for_inside(const struct exec *x, int *keep)
+{
+	size_t n = 0;
+
+	keep[n++] = x->sync_inside;
+	keep[n++] = x->console_fd;
+	for (size_t i = 0; i < x->join.count; i++)
+		keep[n++] = x->join.fds[i];
+	return n;
+}
+
 static int clone_child(struct exec *x, struct error *err)
 {
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
 	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
+	int keep[CGROUP_JOIN_MAX + 2];
 	int pair[2];
 	int r = safepath_proc_open(&proc, true, err);
 
@@ -303,6 +320,9 @@ static int clone_child(struct exec *x, struct error *err)
 		x->sync_inside = pair[1];
 		how.placed = &x->placed;
 		how.join = &join;
+		how.keep = keep;
+		how.keep_count = fds_for_inside(x, keep);
+		how.keep_from = 3 + (int)x->opt->preserve_fds;
 		how.cgroup_fd = x->join.clone_fd;
 		r = process_clone(&how, exec_inside, x, &x->child, err);
 		if (r == -EBUSY && x->join.clone_fd >= 0) {
@@ -310,6 +330,7 @@ static int clone_child(struct exec *x, struct error *err)
 			cgroup_join_done(&x->join);
 			r = cgroup_join_open_like(x->cgroup, x->init.pid, &x->join, err);
 			how.cgroup_fd = x->join.clone_fd;
+			how.keep_count = fds_for_inside(x, keep);
 			if (r == 0)
 				r = process_clone(&how, exec_inside, x, &x->child, err);
 		}
