@@ -128,6 +128,11 @@ struct cgroup_request {
 int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret,
 		  struct error *err);
 
+/* A handle on what cgroup_create() would make for @req, of which only path and id are read, in every hierarchy: to delete
+ * what a crash left before it was recorded. Nothing is made or looked at; directories that are not there are no error.
+ * Returns 0 and an owned handle, or <0: INVALID (path), UNSUPPORTED (systemd form). */
+int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret, struct error *err);
+
 /* Give up the handle; the groups stay. Accepts NULL. */
 void cgroup_free(struct cgroup *cg);
 static inline void cgroup_cleanup(struct cgroup **cg)

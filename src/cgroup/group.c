@@ -412,6 +412,23 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *r
 	return 0;
 }
 
+int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret, struct error *err)
+{
+	autoclean(making_done) struct making m = {.host = host, .req = req};
+	autocgroup struct cgroup *cg = mem_zalloc(1, sizeof(*cg));
+
+	cg->mode = host->mode;
+	for (size_t i = 0; i < host->count; i++) {
+		int r = dir_init(&m, &host->items[i], &cg->dirs[cg->count], err);
+
+		if (r < 0)
+			return r;
+		cg->count++;
+	}
+	*ret = take_ptr(&cg);
+	return 0;
+}
+
 int cgroup_plan_dirs(const struct cgroup_host *host, const struct cgroup_request *req, struct strv *ret,
 		     struct error *err)
 {

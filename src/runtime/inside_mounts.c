@@ -86,23 +86,41 @@ static int copy_up(struct launch *l, const struct spec_mount *m, int tree, struc
 	return safepath_copy_up(from, to, &limits, err);
 }
 
+/* A tmpfs over a directory of the image takes on its mode, as runc's does: what was private stays so. A mode in the
+ * document comes later in the text and wins. */
+static const char *with_mode(const struct spec_mount *m, int place, const char *data, char *out, size_t size)
+{
+	struct stat st;
+	int n;
+
+	if (!str_eq(m->type, "tmpfs") || fstat(place, &st) < 0)
+		return data;
+	n = snprintf(out, size, "mode=%04o%s%s", (unsigned)(st.st_mode & 07777), data[0] ? "," : "", data);
+	return n < 0 || (size_t)n >= size ? data : out;
+}
+
 static int mount_file_system(struct launch *l, const struct spec_mount *m, struct error *err)
 {
 	const bool kernel_fs = str_eq(m->type, "proc") || str_eq(m->type, "sysfs");
 	const bool is_dev = str_eq(m->destination, "/dev") || str_eq(m->destination, "/dev/");
 	const bool late_ro = (is_dev || m->tmpcopyup) && (m->attr_set & MOUNT_ATTR_RDONLY);
 	const uint64_t attrs = m->attr_set & ~(late_ro ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
-	char data[1024];
-	autofd int tree = mount_new(m->type, m->source[0] ? m->source : m->type, NULL, 0, labelled(l, m, data, sizeof(data)),
-				    late_ro ? m->sb_flags & ~(uint64_t)MS_RDONLY : m->sb_flags, attrs, err);
-	autofd int place = FD_NONE;
-	int r;
+	char label[1024], mode[PATH_MAX];
+	const char *data = labelled(l, m, label, sizeof(label));
+	autofd int place = FD_NONE, tree = FD_NONE;
+	int r = kernel_fs ? open_kernel_fs_place(l, m->destination, &place, err)
+			  : safepath_make_target(l->new_root, m->destination, true, m->dest_nofollow, 0755, SAFEPATH_KEEP, &place,
+						 err);
 
+	if (r < 0)
+		return r;
+	if (r != SAFEPATH_CREATED)
+		data = with_mode(m, place, data, mode, sizeof(mode));
+	tree = mount_new(m->type, m->source[0] ? m->source : m->type, NULL, 0, data,
+			 late_ro ? m->sb_flags & ~(uint64_t)MS_RDONLY : m->sb_flags, attrs, err);
 	if (tree < 0)
 		return tree;
-	r = kernel_fs ? open_kernel_fs_place(l, m->destination, &place, err)
-		      : safepath_make_target(l->new_root, m->destination, true, m->dest_nofollow, 0755, SAFEPATH_KEEP, &place, err);
-	if (r >= 0 && m->tmpcopyup)
+	if (m->tmpcopyup)
 		r = copy_up(l, m, tree, err);
 	if (r >= 0)
 		r = finish_detached(l, tree, m, false, err);

@@ -169,7 +169,8 @@ int remove_container(struct runtime *rt, const struct state *s, const struct spe
 	if (cg && !cgroup_is_empty(cg)) {
 		const bool own_pids = spec && spec->linux_.ns[SPEC_NS_PID].present && !spec->linux_.ns[SPEC_NS_PID].path;
 
-		if (!own_pids)
+		/* No pid on record: create was killed while init lived, and nobody else knows that one. */
+		if (!own_pids || !s->pid)
 			r = cgroup_kill(cg, SIGKILL, err);
 		if (r == 0)
 			r = cgroup_delete(cg, CGROUP_DELETE_ALL, err);
@@ -196,12 +197,39 @@ static int end_init(struct subject *s, struct error *err)
 	return r > 0 ? 0 : error_set(err, ERROR_BUSY, EBUSY, "container '%s': container init still running after SIGKILL", s->state.id);
 }
 
+/* A group made just before the crash is on no record yet, but the document is there and names it. Nothing was in it. */
+static int delete_unrecorded_group(struct runtime *rt, const char *id, struct error *err)
+{
+	autostate struct state s = STATE_NONE;
+	autospec struct spec spec;
+	autoclean(cgroup_host_done) struct cgroup_host host = {};
+	autocgroup struct cgroup *cg = NULL;
+	struct cgroup_request req = {.id = id};
+	struct error ignored;
+	int r;
+
+	spec_init(&spec);
+	s.id = id;
+	s.dir_fd = safepath_child(rt->root_fd, id, O_RDONLY | O_DIRECTORY, &ignored);
+	if (s.dir_fd < 0 || state_load_spec(&s, &spec, &ignored) < 0)
+		return 0; /* without a document there was no group either */
+	req.path = spec.linux_.cgroups_path;
+	r = cgroup_host_probe(&host, err);
+	if (r == 0)
+		r = cgroup_locate(&host, &req, &cg, err);
+	return r < 0 ? r : cgroup_delete(cg, CGROUP_DELETE_ALL, err);
+}
+
 /* What a crash left: a folder whose record cannot be read. */
 static int delete_remains(struct runtime *rt, const char *id, struct error *err)
 {
 	struct error ignored;
 
-	return spec_check_id(id, &ignored) < 0 ? 0 : state_remove(rt, id, err);
+	if (spec_check_id(id, &ignored) < 0)
+		return 0;
+	if (delete_unrecorded_group(rt, id, &ignored) < 0)
+		log_warn("%s", ignored.msg);
+	return state_remove(rt, id, err);
 }
 
 int runtime_delete(struct runtime *rt, const char *id, bool force, struct error *err)
