@@ -2,12 +2,14 @@
 /*
  * Which namespaces a container has: new ones unless asked otherwise, or those of another container or of a path.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/internal.h"
 #include "safepath/safepath.h"
 
@@ -112,6 +114,11 @@ static int names(struct making *m, bool own_uts, struct error *err)
 		return error_set(err, ERROR_INVALID, EINVAL, "--hostname and --domainname need a UTS namespace of the container's own");
 	if (!own_uts)
 		return 0;
+	/* It goes into /etc/hosts too: a line break would add a line of somebody's choice. */
+	if (m->opt->hostname && (strlen(m->opt->hostname) > HOST_NAME_MAX || m->opt->hostname[strcspn(m->opt->hostname, " \t#")] ||
+				 str_has_control(m->opt->hostname)))
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--hostname: expected up to %d characters without spaces and control characters", HOST_NAME_MAX);
 	m->spec.hostname = arena_strndup(&m->spec.arena, m->opt->hostname ? m->opt->hostname : m->id, m->opt->hostname ? 64 : 12);
 	m->spec.domainname = arena_strdup(&m->spec.arena, m->opt->domainname);
 	return 0;
@@ -120,7 +127,6 @@ static int names(struct making *m, bool own_uts, struct error *err)
 int engine_namespaces(struct making *m, struct error *err)
 {
 	const struct engine_run_options *o = m->opt;
-	bool own_pid;
 	bool own_uts;
 	const char *ipc = o->ipc && (str_eq(o->ipc, "shareable") || str_eq(o->ipc, "none")) ? "private" : o->ipc;
 	int r;
@@ -128,7 +134,7 @@ int engine_namespaces(struct making *m, struct error *err)
 	own(m, SPEC_NS_MOUNT);
 	r = network(m, err);
 	if (r == 0)
-		r = choose(m, SPEC_NS_PID, "--pid", o->pid, &own_pid, err);
+		r = choose(m, SPEC_NS_PID, "--pid", o->pid, &m->own_pidns, err);
 	if (r == 0)
 		r = choose(m, SPEC_NS_IPC, "--ipc", ipc, &m->own_ipcns, err);
 	if (r == 0)

@@ -142,20 +142,27 @@ static int in_hooked_wait(struct launch *l, const struct plan_step *s, struct er
 	return receive(l, LAUNCH_HOOKED, err);
 }
 
-static int run_hooks(struct launch *l, enum spec_hook_point point, enum runtime_status status, struct error *err)
+static int run_hooks(struct launch *l, enum spec_hook_point point, enum runtime_status status, int cwd_fd, struct error *err)
 {
 	autojson struct json *j = state_to_json(&l->state, status, l->host_pid);
 	autobuf struct buf text = BUF_INIT(1 << 20);
 
 	if (!json_write(j, false, &text))
 		return error_set(err, ERROR_LIMIT, EFBIG, "the state document is too large for hooks");
-	return hooks_run(&l->spec->hooks, point, buf_str(&text), FD_NONE, err);
+	return hooks_run(&l->spec->hooks, point, buf_str(&text), cwd_fd, err);
 }
 
 static int in_hooks_container(struct launch *l, const struct plan_step *s, struct error *err)
 {
+	/* V38: where our caller stands may be the image's own folder, from which a program of the host must load nothing. The
+	 * bundle may be closed to the root of a user namespace. */
+	struct error ignored;
+	autofd int bundle = safepath_host_open_dir(l->opt->bundle, &ignored);
+
 	(void)s;
-	return run_hooks(l, SPEC_HOOK_CREATE_CONTAINER, RUNTIME_CREATED, err);
+	if (bundle < 0)
+		bundle = safepath_host_open_dir("/", err);
+	return bundle < 0 ? bundle : run_hooks(l, SPEC_HOOK_CREATE_CONTAINER, RUNTIME_CREATED, bundle, err);
 }
 
 static int in_hostname(struct launch *l, const struct plan_step *s, struct error *err)
@@ -235,7 +242,7 @@ static int in_start_wait(struct launch *l, const struct plan_step *s, struct err
 static int in_hooks_start(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return run_hooks(l, SPEC_HOOK_START_CONTAINER, RUNTIME_CREATED, err);
+	return run_hooks(l, SPEC_HOOK_START_CONTAINER, RUNTIME_CREATED, FD_NONE, err);
 }
 
 static int in_confine(struct launch *l, const struct plan_step *s, struct error *err)
