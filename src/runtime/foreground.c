@@ -7,6 +7,7 @@
  * drained until it says EIO or nothing.
  */
 #include "runtime/foreground.h"
+#include "runtime/runtime.h"
 
 #include <poll.h>
 #include <string.h>
@@ -88,6 +89,13 @@ int foreground_parse_keys(const char *text, unsigned char *out, size_t max)
 			return -EINVAL;
 	}
 	return (int)n;
+}
+
+int runtime_check_detach_keys(const char *keys)
+{
+	unsigned char out[KEYS_MAX];
+
+	return foreground_parse_keys(keys, out, sizeof(out));
 }
 
 struct relay {

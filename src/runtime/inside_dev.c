@@ -52,29 +52,31 @@ static int bind_node(struct launch *l, const struct spec_device *d, int source, 
 	return r < 0 ? r : mount_attach(tree, place, d->path, err);
 }
 
-/* The folder of @path, made when it is missing; /dev itself, where nearly all are, is opened once. */
+/* A tmpfs that this document mounts on /dev has only what we put there. */
+static bool dev_is_ours(const struct spec *s)
+{
+	for (size_t i = 0; i < s->mount_count; i++)
+		if (str_eq(s->mounts[i].destination, "/dev"))
+			return str_eq(s->mounts[i].type, "tmpfs") && !s->mounts[i].tmpcopyup;
+	return false;
+}
+
+static bool is_in_dev(const char *path)
+{
+	return strncmp(path, "/dev/", 5) == 0 && !strchr(path + 5, '/');
+}
+
+/* The folder of @path, made when it is missing. */
 static int open_parent(struct launch *l, const char *path, char name[static 256], int *ret, struct error *err)
 {
 	const char *slash = strrchr(path, '/');
-	const bool in_dev = slash - path == 4 && strncmp(path, "/dev", 4) == 0;
 	char dir[PATH_MAX];
-	int r;
 
 	if (str_copy(name, 256, slash + 1) < 0 || (size_t)(slash - path) >= sizeof(dir))
 		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "device path '%s' is too long", path);
-	if (in_dev && l->dev_dir >= 0) {
-		r = fd_dup_min(l->dev_dir, 3);
-		if (r < 0)
-			return error_sys(err, -r, "/dev");
-		*ret = r;
-		return 0;
-	}
 	memcpy(dir, path, (size_t)(slash - path));
 	dir[slash - path] = '\0';
-	r = safepath_mkdir_all(l->new_root, dir[0] ? dir : "/", 0755, SAFEPATH_KEEP, ret, err);
-	if (r >= 0 && in_dev)
-		l->dev_dir = fd_dup_min(*ret, 3);
-	return r < 0 ? r : 0;
+	return safepath_mkdir_all(l->new_root, dir[0] ? dir : "/", 0755, SAFEPATH_KEEP, ret, err);
 }
 
 static int make_node(struct launch *l, const struct spec_device *d, struct error *err)
@@ -87,6 +89,15 @@ static int make_node(struct launch *l, const struct spec_device *d, struct error
 	char name[256];
 	int r;
 
+	if (l->dev_dir < 0 && dev_is_ours(l->spec)) {
+		l->dev_dir = safepath_open_dir(l->new_root, "/dev", true, err);
+		if (l->dev_dir < 0)
+			return l->dev_dir;
+	}
+	/* The usual case in one call; a name that is taken goes the long way. */
+	if (l->dev_dir >= 0 && is_in_dev(d->path) && !owner.uid && !owner.gid &&
+	    safepath_new_node(l->dev_dir, d->path + 5, mode, makedev(d->major, d->minor), &probe) == 0)
+		return 0;
 	r = open_parent(l, d->path, name, &parent, err);
 	if (r < 0)
 		return r;

@@ -234,7 +234,7 @@ static int mount_cgroup_entry(struct launch *l, const struct cgroup_mount *c, co
 	r = c->kind == CGROUP_MOUNT_TMPFS ? 0 : mount_set_attrs(tree, attrs, 0, MS_PRIVATE, FD_NONE, false, err);
 	/* The tmpfs is new and ours alone: names in it need no second look. */
 	if (r == 0 && c->name[0]) {
-		r = safepath_mkdir(*base, c->name, 0755, SAFEPATH_KEEP, NULL, err);
+		r = safepath_new_dir(*base, c->name, 0755, err);
 		return r < 0 ? r : mount_attach_at(tree, *base, c->name, err);
 	}
 	if (r == 0)

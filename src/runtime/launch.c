@@ -49,13 +49,13 @@ static int host_state_dir(struct launch *l, const struct plan_step *s, struct er
 	l->state.owner = geteuid();
 	l->state.annotations = l->spec->annotations;
 	if (l->opt->config_text)
-		return safepath_write_file(l->state.dir_fd, STATE_CONFIG, l->opt->config_text, l->opt->config_len, 0600, false, err);
+		return state_write_new(l->state.dir_fd, STATE_CONFIG, l->opt->config_text, l->opt->config_len, err);
 	autojson struct json *doc = spec_to_json(l->spec);
 	autobuf struct buf text = BUF_INIT(SPEC_CONFIG_MAX_BYTES);
 
 	if (!json_write(doc, false, &text))
 		return error_set(err, ERROR_LIMIT, EFBIG, "the container's configuration is too large");
-	return safepath_write_file(l->state.dir_fd, STATE_CONFIG, text.data, text.len, 0600, false, err);
+	return state_write_new(l->state.dir_fd, STATE_CONFIG, text.data, text.len, err);
 }
 
 /* The bundle may name its root relative to itself, and the root may be a symlink (the engine's own doing). */
@@ -616,6 +616,12 @@ static int host_pidfd_send(struct launch *l, const struct plan_step *s, struct e
 	return r < 0 ? error_sys(err, -r, "send the pidfd to '%s'", l->opt->pidfd_socket) : 0;
 }
 
+static int host_go_tell(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return tell(l, LAUNCH_GO, 0, err);
+}
+
 static int host_record(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	int r = pidref_start_time(&l->init, &l->state.start_time, err);
@@ -675,6 +681,7 @@ static const host_fn steps[PLAN_HOST_OP_COUNT] = {
 	[PLAN_HOOKED_TELL] = host_hooked_tell,
 	[PLAN_READY_WAIT] = host_ready_wait,
 	[PLAN_PIDFD_SEND] = host_pidfd_send,
+	[PLAN_GO_TELL] = host_go_tell,
 	[PLAN_RECORD] = host_record,
 	[PLAN_PID_FILE] = host_pid_file,
 };
@@ -816,11 +823,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 /* The listener goes out the moment the filter is in force; then the exec closes the connection. */
 int launch_go(struct launch *l, struct error *err)
 {
-	int r = tell(l, LAUNCH_GO, 0, err);
-
-	if (r < 0)
-		prefer_reason_inside(l, err);
-	return r < 0 ? -err->code : launch_await_exec(l->sync_host, &l->spec->linux_.seccomp, &l->state, l->init.pid, err);
+	return launch_await_exec(l->sync_host, &l->spec->linux_.seccomp, &l->state, l->init.pid, err);
 }
 
 int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid, struct error *err)

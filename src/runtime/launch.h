@@ -83,7 +83,7 @@ struct launch {
 /* The whole host's side up to READY. @wait_start: create. On failure everything is undone. */
 int launch_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt, bool wait_start,
 		  struct launch *l, struct error *err);
-/* After launch_create without wait_start: let the program run and wait until it does. */
+/* After launch_create without wait_start: wait until the program runs. */
 int launch_go(struct launch *l, struct error *err);
 /* End the container and remove what launch_create made. */
 void launch_undo(struct launch *l);

@@ -84,6 +84,15 @@ static void allow_device(struct plan *p, char type, int64_t major, int64_t minor
 		.allow = true, .type = type, .major = major, .minor = minor, .access = access};
 }
 
+/* Does the document speak of just this device? Then its word holds. */
+static bool has_rule(const struct spec_resources *r, const struct spec_device *d)
+{
+	for (size_t i = 0; i < r->device_count; i++)
+		if (r->devices[i].type == d->type && r->devices[i].major == d->major && r->devices[i].minor == d->minor)
+			return true;
+	return false;
+}
+
 /*
  * The rules start with "nothing" (V12), then come the document's, then what every container needs: making any node
  * (harmless without the right to use it), the default devices and terminals.
@@ -106,7 +115,7 @@ static void plan_device_rules(struct plan *p)
 	for (size_t i = 0; i < p->spec->linux_.device_count; i++) {
 		const struct spec_device *d = &p->spec->linux_.devices[i];
 
-		if (d->type != 'p')
+		if (d->type != 'p' && !has_rule(r, d))
 			allow_device(p, d->type, d->major, d->minor, rwm);
 	}
 }
@@ -236,6 +245,8 @@ static void plan_host_after(struct plan *p, const struct plan_facts *facts)
 		host(p, PLAN_CGROUP_VERIFY, 0, "");
 	if (p->opt->pidfd_socket)
 		host(p, PLAN_PIDFD_SEND, 0, "");
+	if (!p->wait_start)
+		host(p, PLAN_GO_TELL, 0, "");
 	host(p, PLAN_RECORD, 0, "");
 	if (p->opt->pid_file)
 		host(p, PLAN_PID_FILE, 0, p->opt->pid_file);
@@ -425,6 +436,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_HOOKED_TELL] = {"tell", "the hooks have run", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_READY_WAIT] = {"wait", "until everything inside is ready", "recvfrom", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_PIDFD_SEND] = {"pidfd", "hand the pidfd to the receiver", "sendmsg", RUNTIME_RECIPE_PROGRAM},
+	[PLAN_GO_TELL] = {"tell", "the program may start", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_RECORD] = {"record", "the container's state for later verbs", "openat write renameat", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_PID_FILE] = {"pid file", "the process id for the engine", "openat write rename", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_SESSION] = {"session", "a session and a kernel keyring of its own", "setsid keyctl", RUNTIME_RECIPE_PID_UTS},

@@ -55,6 +55,7 @@ enum plan_op {
 	PLAN_HOOKED_TELL,
 	PLAN_READY_WAIT,
 	PLAN_PIDFD_SEND,
+	PLAN_GO_TELL,        /* run: the program may start, while we write it down */
 	PLAN_RECORD,         /* the final record: status, pid */
 	PLAN_PID_FILE,
 	PLAN_HOST_OP_COUNT,

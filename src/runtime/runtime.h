@@ -89,6 +89,9 @@ int runtime_create(struct runtime *rt, const struct spec *spec, const struct run
 int runtime_run(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt, bool detach,
 		int *ret_exit, struct error *err);
 
+/* Are these detach keys ("ctrl-p,ctrl-q")? Returns their number, or -EINVAL. Pure. */
+int runtime_check_detach_keys(const char *keys);
+
 int runtime_start(struct runtime *rt, const char *id, struct error *err);
 
 enum runtime_status {

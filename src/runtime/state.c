@@ -134,6 +134,17 @@ static struct json *annotations_to_json(const struct spec_map *m)
 	return j;
 }
 
+int state_write_new(int dir_fd, const char *name, const void *data, size_t len, struct error *err)
+{
+	autofd int fd = safepath_create_file(dir_fd, name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = fd_write_all(fd, data, len);
+	return r < 0 ? error_sys(err, -r, "write '%s'", name) : 0;
+}
+
 int state_save(int dir_fd, const struct state *s, struct json *cgroup_take, struct error *err)
 {
 	autojson struct json *j = json_new_object();
@@ -154,6 +165,8 @@ int state_save(int dir_fd, const struct state *s, struct json *cgroup_take, stru
 		json_set(j, "cgroup", cgroup_take);
 	if (!json_write(j, false, &text))
 		return error_set(err, ERROR_LIMIT, EFBIG, "the record of container '%s' is too large", s->id);
+	if (!s->pid)
+		return state_write_new(dir_fd, STATE_RECORD, text.data, text.len, err);
 	return safepath_write_file(dir_fd, STATE_RECORD, text.data, text.len, 0600, false, err);
 }
 

@@ -55,6 +55,9 @@ int state_create(struct runtime *rt, const char *id, int *ret_dir_fd, struct err
 int state_remove(struct runtime *rt, const char *id, struct error *err);
 /* Read the record. <0: NOT_FOUND ("container does not exist"). */
 int state_load(struct runtime *rt, const char *id, struct state *ret, struct error *err);
+/* Write a file that is not there yet, in a container's new folder. A crash may leave a part: readers take a record that
+ * can't be read as none. */
+int state_write_new(int dir_fd, const char *name, const void *data, size_t len, struct error *err);
 /* Write the record; @cgroup is taken over, may be NULL. */
 int state_save(int dir_fd, const struct state *s, struct json *cgroup_take, struct error *err);
 /* The document as it was at create. */

@@ -148,6 +148,24 @@ int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const s
 	return 0;
 }
 
+int safepath_new_dir(int dir_fd, const char *name, mode_t mode, struct error *err)
+{
+	if (check_name(name, err) < 0)
+		return -err->code;
+	if (mkdirat(dir_fd, name, mode) < 0)
+		return error_sys(err, errno, "make the directory '%s'", name);
+	return 0;
+}
+
+int safepath_new_node(int dir_fd, const char *name, mode_t mode, dev_t dev, struct error *err)
+{
+	if (check_name(name, err) < 0)
+		return -err->code;
+	if (mknodat(dir_fd, name, mode, dev) < 0)
+		return error_sys(err, errno, "make the device '%s' (%u:%u)", name, major(dev), minor(dev));
+	return 0;
+}
+
 int safepath_link_fd(int fd, int dir_fd, const char *name, struct error *err)
 {
 	char self[32];

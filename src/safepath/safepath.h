@@ -86,6 +86,10 @@ int safepath_symlink(int dir_fd, const char *name, const char *target, const str
 /* @mode: S_IFCHR, S_IFBLK or S_IFIFO with permission bits, set exactly (no umask). @ret_fd (may be NULL): O_PATH, verified. */
 int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const struct safepath_owner *owner,
 		   int *ret_fd, struct error *err);
+/* One call each, for a directory that nobody else can reach yet (a file system just made): nothing is verified, and the
+ * umask counts. <0: CONFLICT when the name is taken. */
+int safepath_new_dir(int dir_fd, const char *name, mode_t mode, struct error *err);
+int safepath_new_node(int dir_fd, const char *name, mode_t mode, dev_t dev, struct error *err);
 /* Hard link of the file @fd (not of a name) as @name. */
 int safepath_link_fd(int fd, int dir_fd, const char *name, struct error *err);
 /* Hard link of the file @from in @from_dir (itself, no symlink is followed) as @name in @dir_fd. For trees that nobody else
