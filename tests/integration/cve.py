@@ -106,3 +106,10 @@ def all_caps(config):
 def capability_lines(text):
     """CapInh etc. of a /proc/PID/status, as numbers."""
     return {line.split(":")[0]: int(line.split()[1], 16) for line in text.splitlines() if line.startswith("Cap")}
+
+
+def with_sysctl(config, key="net.ipv4.ip_default_ttl", value="77"):
+    """A kernel parameter of the container's own network namespace (which a plain user's default does not have)."""
+    if not any(n["type"] == "network" for n in config["linux"]["namespaces"]):
+        config["linux"]["namespaces"].append({"type": "network"})
+    config["linux"]["sysctl"] = {key: value}
