@@ -43,6 +43,7 @@ struct option_bool {
 };
 
 #define OPTION_HIDDEN 1u    /* accepted, not in help: old or for programs only */
+#define OPTION_LATER 4u     /* Docker's users know it, this version answers "not supported yet"; @help says what to do instead */
 #define OPTION_MINUS_ONE 2u /* sizes: -1 is allowed and means no limit */
 
 struct option {

@@ -8,6 +8,8 @@
 
 #define AT(field) offsetof(struct engine_run_options, field)
 
+#define LATER(name, letter, instead) {name, letter, OPTION_OPTIONAL, 0, NULL, instead, OPTION_LATER}
+
 /* clang-format off */
 static const struct option table[] = {
 	/* what runs */
@@ -71,7 +73,7 @@ static const struct option table[] = {
 	/* namespaces */
 	{"network", 0, OPTION_STRING, AT(network), "MODE", "none (default: loopback only), host, container:NAME, ns:PATH", 0},
 	{"net", 0, OPTION_STRING, AT(network), "MODE", "", OPTION_HIDDEN},
-	{"userns", 0, OPTION_STRING, AT(userns), "MODE", "auto (default: ids of its own), auto:size=N, keep-id, host", 0},
+	{"userns", 0, OPTION_STRING, AT(userns), "MODE", "auto (default: ids of its own), auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, nomap, host", 0},
 	{"uidmap", 0, OPTION_STRINGS, AT(uidmaps), "IN:OUT:N", "map N user ids from IN inside to OUT on the host", 0},
 	{"gidmap", 0, OPTION_STRINGS, AT(gidmaps), "IN:OUT:N", "the same for groups", 0},
 	{"pid", 0, OPTION_STRING, AT(pid), "MODE", "private, host, container:NAME", 0},
@@ -79,9 +81,34 @@ static const struct option table[] = {
 	{"uts", 0, OPTION_STRING, AT(uts), "MODE", "private, host", 0},
 	{"cgroupns", 0, OPTION_STRING, AT(cgroupns), "MODE", "private, host", 0},
 	{"time-offset", 0, OPTION_STRINGS, AT(time_offsets), "CLOCK=OFFSET", "boottime=+3d, monotonic=-1h: own clocks since boot", 0},
+	/* known from elsewhere */
+	LATER("detach", 'd', "it runs in the foreground; let the shell put it behind: bothy run ... &"),
+	LATER("publish", 'p', "use the host's network: --network host"),
+	LATER("publish-all", 'P', "use the host's network: --network host"),
+	LATER("expose", 0, "leave it out: it only matters together with --publish-all"),
+	LATER("restart", 0, "let the service manager restart it"),
+	LATER("attach", 'a', "output is always attached, input with -i"),
+	LATER("add-host", 0, "bind a file of your own: -v ./hosts:/etc/hosts:ro"),
+	LATER("dns", 0, "bind a file of your own: -v ./resolv.conf:/etc/resolv.conf:ro"),
+	LATER("volumes-from", 0, "name the folders with -v"),
+	LATER("volume-driver", 0, "bind a folder of the host with -v"),
+	LATER("link", 0, "use --network host"),
+	LATER("ip", 0, "use --network host"),
+	LATER("mac-address", 0, "use --network host"),
+	LATER("network-alias", 0, "use --network host"),
+	LATER("gpus", 0, "give the devices by name: --device /dev/dri"),
+	LATER("pull", 0, "bring images in with: bothy load -i FILE"),
+	LATER("platform", 0, "choose it when loading: bothy load --platform OS/ARCH"),
+	LATER("runtime", 0, "leave it out: bothy starts containers itself"),
+	LATER("log-driver", 0, "output goes where bothy's own goes: redirect it"),
+	LATER("log-opt", 0, "output goes where bothy's own goes: redirect it"),
+	LATER("health-cmd", 0, "leave it out: nobody asks for it while it runs in the foreground"),
+	LATER("cidfile", 0, "choose a name of your own: --name NAME"),
+	LATER("storage-opt", 0, "limit /tmp with --tmpfs /tmp:size=64m"),
 	OPTION_END,
 };
 /* clang-format on */
+#undef LATER
 
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {

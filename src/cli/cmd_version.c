@@ -37,7 +37,7 @@ static void print_bash(void)
 	for (const struct command *const *c = bothy_commands; *c; c++) {
 		printf("\t%s) words=\"", (*c)->name);
 		for (const struct option *o = (*c)->options; o && o->name; o++)
-			if (!(o->flags & OPTION_HIDDEN))
+			if (!(o->flags & (OPTION_HIDDEN | OPTION_LATER)))
 				printf("--%s ", o->name);
 		printf("--help\"");
 		if (str_eq((*c)->name, "run") || str_eq((*c)->name, "rmi"))

@@ -49,7 +49,7 @@ static void print_options(const struct option *t)
 	for (; t && t->name; t++) {
 		char left[64];
 
-		if (t->flags & OPTION_HIDDEN)
+		if (t->flags & (OPTION_HIDDEN | OPTION_LATER))
 			continue;
 		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", t->letter ? "-" : " ", t->letter ? t->letter : ' ',
 			       t->letter ? ", " : "  ", t->name, t->arg ? " " : "", t->arg ? t->arg : "");

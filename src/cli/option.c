@@ -3,6 +3,7 @@
  * Parsing words by a table of options. Values are checked strictly here, so that a command sees only valid numbers; what
  * they mean is the command's business.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,11 @@ static int set_value(const struct option *o, void *out, char *value, struct erro
 	void *field = (char *)out + o->offset;
 	int r;
 
+	if (o->flags & OPTION_LATER) {
+		error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--%s is not supported yet", o->name);
+		return error_hint(err, "%s", o->help);
+	}
+
 	switch (o->type) {
 	case OPTION_BOOL:
 		return to_bool(o, value ? value : "true", field, err);
@@ -129,28 +135,37 @@ static bool takes_value(const struct option *o)
 	return o->type != OPTION_BOOL && o->type != OPTION_TRISTATE && o->type != OPTION_OPTIONAL;
 }
 
+/* What stands between @typed and @name: letters that differ, or nothing when one begins the other. */
+static size_t distance_to(const char *typed, const char *name, size_t limit)
+{
+	if (strlen(typed) >= 3 && str_starts(name, typed))
+		return 0;
+	return str_distance(typed, name, limit);
+}
+
 static int unknown(const struct option *table, const char *word, struct error *err)
 {
 	const char *name = word + strspn(word, "-");
 	size_t len = strcspn(name, "=");
+	size_t limit = len <= 4 ? 2 : 3;
 	char typed[64];
-	const char *best = NULL;
-	size_t distance = len <= 4 ? 2 : 3;
+	char near[128] = "";
+	size_t at = 0;
+	size_t found = 0;
 
 	error_set(err, ERROR_INVALID, EINVAL, "unknown option: %s", word);
 	if (len == 0 || len >= sizeof(typed))
 		return -EINVAL;
 	memcpy(typed, name, len);
 	typed[len] = '\0';
-	for (const struct option *o = table; o && o->name; o++) {
-		size_t d = o->flags & OPTION_HIDDEN ? SIZE_MAX : str_distance(typed, o->name, distance);
-
-		if (d < distance) {
-			distance = d;
-			best = o->name;
-		}
-	}
-	return best ? error_hint(err, "did you mean --%s?", best) : -EINVAL;
+	/* The nearest first, three at most. */
+	for (size_t want = 0; want < limit; want++)
+		for (const struct option *o = table; o && o->name && found < 3 && at < sizeof(near); o++)
+			if (!(o->flags & (OPTION_HIDDEN | OPTION_LATER)) && distance_to(typed, o->name, limit) == want) {
+				at += (size_t)snprintf(near + at, sizeof(near) - at, "%s--%s", found ? ", " : "", o->name);
+				found++;
+			}
+	return found ? error_hint(err, "did you mean %s?", near) : -EINVAL;
 }
 
 static int missing_value(const struct option *o, struct error *err)
@@ -170,7 +185,7 @@ static int parse_long(const struct option *table, int argc, char **argv, void *o
 
 	if (!o)
 		return 0;
-	if (!value && takes_value(o)) {
+	if (!value && takes_value(o) && !(o->flags & OPTION_LATER)) {
 		if (argc < 2)
 			return missing_value(o, err);
 		value = argv[1];

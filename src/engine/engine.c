@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "engine/internal.h"
 #include "kernel/kernel.h"
-#include "safepath/safepath.h"
 
 int engine_new(const struct engine_options *options, struct engine **ret, struct error *err)
 {
@@ -59,28 +58,4 @@ int engine_runtime(struct engine *e, struct runtime **ret, struct error *err)
 	if (r == 0)
 		*ret = e->runtime;
 	return r;
-}
-
-char *engine_embedded_root(void)
-{
-	/* Beside our own program: build/bin and build/share, or PREFIX/bin and PREFIX/share. */
-	char exe[4096];
-	struct error ignored;
-	struct stat st;
-	char *dir;
-
-	if (safepath_host_readlink("/proc/self/exe", exe, sizeof(exe), &ignored) < 0)
-		return NULL;
-	for (int up = 0; up < 2; up++) {
-		char *slash = __builtin_strrchr(exe, '/');
-
-		if (!slash)
-			return NULL;
-		*slash = '\0';
-	}
-	dir = mem_printf("%s/share/bothy/embedded/rootfs", exe);
-	if (safepath_host_stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
-		return dir;
-	free(dir);
-	return NULL;
 }

@@ -10,7 +10,6 @@
  * A plain user has what /etc/subuid gives, and container root is the user himself; where even that is missing, one id.
  */
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,55 +133,113 @@ int engine_ids_parse_map(const char *text, const char *option, struct spec_id_ma
 	return 0;
 }
 
-/* --uidmap, --gidmap: one list given serves for both, as in Podman. */
-static int explicit_maps(struct making *m, struct error *err)
+/* Our user's name, without the name service: "name:x:UID:" of /etc/passwd; "" when it is not there. */
+static void own_name(char *out, size_t size)
 {
-	struct spec_linux *l = &m->spec.linux_;
-	const struct strv *uids = m->opt->uidmaps.count ? &m->opt->uidmaps : &m->opt->gidmaps;
-	const struct strv *gids = m->opt->gidmaps.count ? &m->opt->gidmaps : &m->opt->uidmaps;
-	struct spec_id_map map;
-	int r;
+	autobuf struct buf passwd = BUF_INIT(SUBID_MAX_BYTES);
+	struct error ignored;
+	char id[32];
 
-	for (size_t i = 0; i < uids->count; i++) {
-		r = engine_ids_parse_map(uids->items[i], "--uidmap", &map, err);
-		if (r < 0)
-			return r;
-		add_map(&m->spec.arena, &l->uid_mappings, map.container_id, map.host_id, map.size);
+	out[0] = '\0';
+	(void)snprintf(id, sizeof(id), ":%u:", (unsigned)getuid());
+	if (safepath_host_read("/etc/passwd", true, &passwd, &ignored) < 0)
+		return;
+	for (const char *p = buf_str(&passwd); p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
+		const char *colon = strchr(p, ':');
+		const char *second = colon ? strchr(colon + 1, ':') : NULL;
+
+		if (second && strncmp(second, id, strlen(id)) == 0 && (size_t)(colon - p) < size) {
+			memcpy(out, p, (size_t)(colon - p));
+			out[colon - p] = '\0';
+			return;
+		}
 	}
-	for (size_t i = 0; i < gids->count; i++) {
-		r = engine_ids_parse_map(gids->items[i], "--gidmap", &map, err);
-		if (r < 0)
-			return r;
-		add_map(&m->spec.arena, &l->gid_mappings, map.container_id, map.host_id, map.size);
-	}
-	return 0;
+}
+
+/* For commands that the user is to type. */
+static const char *user_name(void)
+{
+	const char *name = getenv("USER");
+
+	return name && name[0] && !str_has_control(name) ? name : "$USER";
 }
 
 /* The subordinate ids of the calling user. */
 static size_t subids(enum ids_kind kind, struct ids_range *ranges, size_t max)
 {
 	autobuf struct buf text = BUF_INIT(SUBID_MAX_BYTES);
-	autobuf struct buf passwd = BUF_INIT(SUBID_MAX_BYTES);
 	struct error ignored;
-	char name[256] = "";
-	char line_id[32];
+	char name[256];
 
 	if (safepath_host_read(kind == IDS_UID ? "/etc/subuid" : "/etc/subgid", true, &text, &ignored) < 0)
 		return 0;
-	/* The user's name, without the name service: "name:x:UID:". */
-	(void)snprintf(line_id, sizeof(line_id), ":%u:", (unsigned)getuid());
-	if (safepath_host_read("/etc/passwd", true, &passwd, &ignored) == 0)
-		for (const char *p = buf_str(&passwd); p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
-			const char *colon = strchr(p, ':');
-			const char *second = colon ? strchr(colon + 1, ':') : NULL;
-
-			if (second && strncmp(second, line_id, strlen(line_id)) == 0 && (size_t)(colon - p) < sizeof(name)) {
-				memcpy(name, p, (size_t)(colon - p));
-				name[colon - p] = '\0';
-				break;
-			}
-		}
+	own_name(name, sizeof(name));
 	return ids_parse_subids(buf_str(&text), text.len, name[0] ? name : NULL, getuid(), 1, ranges, max);
+}
+
+/* May a plain user have host ids @first..@first+@size-1 in a map: his own one, or subordinate ones? */
+static bool is_allowed(enum ids_kind kind, uint32_t first, uint32_t size)
+{
+	struct ids_range ranges[16];
+	size_t n = subids(kind, ranges, ARRAY_SIZE(ranges));
+
+	if (size == 1 && first == (kind == IDS_UID ? geteuid() : getegid()))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (first >= ranges[i].outside && first - ranges[i].outside < ranges[i].count &&
+		    size <= ranges[i].count - (first - ranges[i].outside))
+			return true;
+	return false;
+}
+
+static int check_maps(struct making *m, enum ids_kind kind, const char *option, const struct spec_id_maps *maps, struct error *err)
+{
+	struct ids_range *ranges = arena_alloc(&m->spec.arena, maps->count + 1, sizeof(*ranges));
+	const char *file = kind == IDS_UID ? "/etc/subuid" : "/etc/subgid";
+
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct spec_id_map *e = &maps->items[i];
+
+		ranges[i] = (struct ids_range){e->container_id, e->host_id, e->size};
+		if (!m->engine->root && !is_allowed(kind, e->host_id, e->size))
+			return error_hint((error_set(err, ERROR_DENIED, EPERM, "%s: the ids %u-%u of the host are not yours to map", option,
+						     e->host_id, e->host_id + e->size - 1), err),
+					  "%s lists what you may use, beside your own id", file);
+	}
+	return ids_check(option, ranges, maps->count, err);
+}
+
+static int parse_maps(struct making *m, const char *option, const struct strv *texts, struct spec_id_maps *out, struct error *err)
+{
+	struct spec_id_map map;
+	int r;
+
+	for (size_t i = 0; i < texts->count; i++) {
+		r = engine_ids_parse_map(texts->items[i], option, &map, err);
+		if (r < 0)
+			return r;
+		add_map(&m->spec.arena, out, map.container_id, map.host_id, map.size);
+	}
+	return 0;
+}
+
+/* --uidmap, --gidmap: one list given serves for both, as in Podman. */
+static int explicit_maps(struct making *m, struct error *err)
+{
+	struct spec_linux *l = &m->spec.linux_;
+	const struct engine_run_options *o = m->opt;
+	const char *uid_option = o->uidmaps.count ? "--uidmap" : "--gidmap";
+	const char *gid_option = o->gidmaps.count ? "--gidmap" : "--uidmap";
+	int r;
+
+	if (o->userns)
+		return error_set(err, ERROR_INVALID, EINVAL, "--userns %s: cannot be used together with --uidmap or --gidmap", o->userns);
+	r = parse_maps(m, uid_option, o->uidmaps.count ? &o->uidmaps : &o->gidmaps, &l->uid_mappings, err);
+	if (r == 0)
+		r = parse_maps(m, gid_option, o->gidmaps.count ? &o->gidmaps : &o->uidmaps, &l->gid_mappings, err);
+	if (r == 0)
+		r = check_maps(m, IDS_UID, uid_option, &l->uid_mappings, err);
+	return r < 0 ? r : check_maps(m, IDS_GID, gid_option, &l->gid_mappings, err);
 }
 
 /* A plain user: root inside is the user, the rest are the subordinate ids. */
@@ -225,88 +282,251 @@ static void rootless_maps(struct making *m, bool keep_id, uint32_t keep_uid, uin
 	}
 }
 
-/* "auto:size=N", "keep-id:uid=N,gid=N": what stands behind the colon. */
-static int suboption(const char *text, const char *key, uint32_t *value, struct error *err)
+/* Only the first @size ids. */
+static void trim_maps(struct spec_id_maps *maps, uint32_t size)
 {
-	autostrv struct strv parts = {};
+	size_t kept = 0;
 
-	strv_split(&parts, text, ',');
-	for (size_t i = 0; i < parts.count; i++) {
-		const size_t len = strlen(key);
+	for (size_t i = 0; i < maps->count; i++) {
+		struct spec_id_map *e = &maps->items[i];
 
-		if (strncmp(parts.items[i], key, len) != 0 || parts.items[i][len] != '=')
+		if (e->container_id >= size)
 			continue;
-		if (str_to_u32(parts.items[i] + len + 1, value) < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "--userns: expected a number for %s, got \"%s\"", key,
-					 parts.items[i] + len + 1);
+		if (e->size > size - e->container_id)
+			e->size = size - e->container_id;
+		maps->items[kept++] = *e;
+	}
+	maps->count = kept;
+}
+
+/* Podman's nomap: the user's own id is not in the container, only subordinate ones are. */
+static int nomap(struct making *m, struct error *err)
+{
+	struct spec_linux *l = &m->spec.linux_;
+
+	if (m->engine->root)
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns nomap: it is for plain users, root's ids are never mapped"), err),
+				  "leave it out: auto is the default");
+	for (int kind = 0; kind < 2; kind++) {
+		struct ids_range ranges[16];
+		size_t n = subids(kind ? IDS_GID : IDS_UID, ranges, ARRAY_SIZE(ranges));
+
+		if (!n)
+			return error_hint((error_set(err, ERROR_NOT_FOUND, ENOENT, "--userns nomap: you have no subordinate ids"), err),
+					  "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", user_name());
+		for (size_t i = 0; i < n; i++)
+			add_map(&m->spec.arena, kind ? &l->gid_mappings : &l->uid_mappings, ranges[i].inside - 1, ranges[i].outside,
+				ranges[i].count);
 	}
 	return 0;
 }
 
-static int auto_maps(struct making *m, const char *rest, struct error *err)
+/* What may stand behind the colon of --userns MODE:KEY=VALUE,... */
+struct userns_words {
+	uint32_t size, uid, gid;
+	bool size_set;
+	struct spec_id_maps uidmapping, gidmapping;
+};
+
+static int suboption(struct making *m, const char *mode, const char *word, struct userns_words *w, struct error *err)
+{
+	const bool is_auto = str_eq(mode, "auto");
+	const char *eq = strchr(word, '=');
+	autofree char *key = eq ? mem_strndup(word, (size_t)(eq - word)) : mem_strdup(word);
+	const char *value = eq ? eq + 1 : "";
+	uint32_t *number = is_auto && str_eq(key, "size") ? &w->size
+			   : !is_auto && str_eq(key, "uid") ? &w->uid
+			   : !is_auto && str_eq(key, "gid") ? &w->gid
+							    : NULL;
+	struct spec_id_map map;
+	int r;
+
+	if (number) {
+		w->size_set |= is_auto;
+		return str_to_u32(value, number) == 0 ? 0
+						      : error_set(err, ERROR_INVALID, EINVAL, "--userns %s: expected a number for %s, got \"%s\"",
+								  mode, key, value);
+	}
+	if (!is_auto || (!str_eq(key, "uidmapping") && !str_eq(key, "gidmapping")))
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns %s: unknown option \"%s\"", mode, key), err),
+				  is_auto ? "known are size=N, uidmapping=IN:OUT:N, gidmapping=IN:OUT:N" : "known are uid=N, gid=N");
+	r = engine_ids_parse_map(value, key[0] == 'u' ? "--userns auto:uidmapping" : "--userns auto:gidmapping", &map, err);
+	if (r == 0)
+		add_map(&m->spec.arena, key[0] == 'u' ? &w->uidmapping : &w->gidmapping, map.container_id, map.host_id, map.size);
+	return r;
+}
+
+static int suboptions(struct making *m, const char *mode, const char *rest, struct userns_words *w, struct error *err)
+{
+	autostrv struct strv parts = {};
+	int r = 0;
+
+	strv_split(&parts, rest, ',');
+	for (size_t i = 0; i < parts.count && r == 0; i++)
+		r = suboption(m, mode, parts.items[i], w, err);
+	return r;
+}
+
+/* The range from @first, with the holes that @fixed lines are put in. */
+static void fill_around(struct making *m, struct spec_id_maps *out, const struct spec_id_maps *fixed, uint32_t first, uint32_t size)
+{
+	uint32_t at = 0;
+
+	while (at < size) {
+		uint32_t end = size;
+		uint32_t skip = 0;
+
+		for (size_t i = 0; i < fixed->count; i++) {
+			const struct spec_id_map *f = &fixed->items[i];
+
+			if (at >= f->container_id && at - f->container_id < f->size)
+				skip = f->size - (at - f->container_id);
+			else if (f->container_id > at && f->container_id < end)
+				end = f->container_id;
+		}
+		if (!skip)
+			add_map(&m->spec.arena, out, at, first + at, end - at);
+		if (skip >= size - at)
+			break;
+		at = skip ? at + skip : end;
+	}
+	for (size_t i = 0; i < fixed->count; i++)
+		add_map(&m->spec.arena, out, fixed->items[i].container_id, fixed->items[i].host_id, fixed->items[i].size);
+}
+
+static int auto_maps(struct making *m, const struct userns_words *w, struct error *err)
 {
 	struct spec_linux *l = &m->spec.linux_;
-	uint32_t size = RANGE_SIZE;
 	uint32_t first = 0;
-	int r = suboption(rest, "size", &size, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (size == 0 || size > RANGE_SIZE)
-		return error_set(err, ERROR_INVALID, EINVAL, "--userns auto: size must be between 1 and %u", RANGE_SIZE);
+	if (w->size == 0 || w->size > RANGE_SIZE)
+		return error_set(err, ERROR_INVALID, EINVAL, "--userns auto: size must be between 1 and %u, got %u", RANGE_SIZE, w->size);
 	if (!m->engine->root) {
+		if (w->uidmapping.count || w->gidmapping.count)
+			return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+						     "--userns auto: uidmapping and gidmapping need root"), err),
+					  "give the whole table with --uidmap and --gidmap");
 		rootless_maps(m, false, 0, 0);
+		trim_maps(&l->uid_mappings, w->size_set ? w->size : UINT32_MAX);
+		trim_maps(&l->gid_mappings, w->size_set ? w->size : UINT32_MAX);
 		return 0;
 	}
 	r = take_range(m, &first, err);
 	if (r < 0)
 		return error_wrap(err, "user namespace");
-	add_map(&m->spec.arena, &l->uid_mappings, 0, first, size);
-	add_map(&m->spec.arena, &l->gid_mappings, 0, first, size);
-	return 0;
+	fill_around(m, &l->uid_mappings, &w->uidmapping, first, w->size);
+	fill_around(m, &l->gid_mappings, &w->gidmapping, first, w->size);
+	r = check_maps(m, IDS_UID, "--userns auto:uidmapping", &l->uid_mappings, err);
+	return r < 0 ? r : check_maps(m, IDS_GID, "--userns auto:gidmapping", &l->gid_mappings, err);
 }
 
-static int keep_id(struct making *m, const char *rest, struct error *err)
+static int keep_id(struct making *m, const struct userns_words *w, struct error *err)
 {
-	uint32_t uid = geteuid();
-	uint32_t gid = getegid();
-	int r;
-
 	if (m->engine->root)
 		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns keep-id: root has no ids of its own to keep"), err),
 				  "run as a plain user, or map with --uidmap and --gidmap");
-	r = suboption(rest, "uid", &uid, err);
-	if (r == 0)
-		r = suboption(rest, "gid", &gid, err);
-	if (r == 0)
-		rootless_maps(m, true, uid, gid);
-	return r;
+	if (!engine_ids_has_subids())
+		return error_hint((error_set(err, ERROR_NOT_FOUND, ENOENT, "--userns keep-id: you have no subordinate ids"), err),
+				  "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", user_name());
+	rootless_maps(m, true, w->uid, w->gid);
+	m->keep_id = true;
+	m->keep_uid = w->uid;
+	m->keep_gid = w->gid;
+	return 0;
+}
+
+bool engine_ids_has_subids(void)
+{
+	struct ids_range ranges[1];
+
+	return subids(IDS_UID, ranges, 1) && subids(IDS_GID, ranges, 1);
+}
+
+static int choose_mode(struct making *m, struct error *err)
+{
+	const char *text = m->opt->userns ? m->opt->userns : m->opt->privileged && m->engine->root ? "host" : "auto";
+	const char *colon = strchr(text, ':');
+	autofree char *typed = mem_strndup(text, strcspn(text, ":"));
+	const char *mode = str_eq(typed, "private") || !typed[0] ? "auto" : typed;
+	struct userns_words w = {.size = RANGE_SIZE, .uid = geteuid(), .gid = getegid()};
+	int r = suboptions(m, mode, colon && (str_eq(mode, "auto") || str_eq(mode, "keep-id")) ? colon + 1 : "", &w, err);
+
+	if (r < 0)
+		return r;
+	if (str_eq(mode, "auto"))
+		return auto_maps(m, &w, err);
+	if (str_eq(mode, "keep-id"))
+		return keep_id(m, &w, err);
+	if (str_eq(text, "nomap"))
+		return nomap(m, err);
+	if (!str_eq(text, "host"))
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns: unknown mode \"%s\"", text), err),
+				  "known are auto, auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, keep-id:uid=N,gid=N, nomap and host");
+	/* A plain user has no rights on the host: his own ids are all that "host" can mean. */
+	m->own_userns = !m->engine->root;
+	if (m->own_userns)
+		rootless_maps(m, false, 0, 0);
+	return 0;
 }
 
 int engine_ids_choose(struct making *m, struct error *err)
 {
-	const char *mode = m->opt->userns ? m->opt->userns : m->opt->privileged && m->engine->root ? "host" : "auto";
-	const char *rest = strchr(mode, ':') ? strchr(mode, ':') + 1 : "";
-	const size_t len = strcspn(mode, ":");
 	int r;
 
 	m->range_slot = -1;
 	m->own_userns = true;
-	if (m->opt->uidmaps.count || m->opt->gidmaps.count)
-		r = explicit_maps(m, err);
-	else if (len == 4 && strncmp(mode, "host", 4) == 0) {
-		/* A plain user has no rights on the host: his own ids are all that "host" can mean. */
-		m->own_userns = !m->engine->root;
-		if (m->own_userns)
-			rootless_maps(m, false, 0, 0);
-		r = 0;
-	} else if (len == 7 && strncmp(mode, "keep-id", 7) == 0)
-		r = keep_id(m, rest, err);
-	else if ((len == 4 && strncmp(mode, "auto", 4) == 0) || str_eq(mode, "private") || !mode[0])
-		r = auto_maps(m, rest, err);
-	else
-		r = error_set(err, ERROR_INVALID, EINVAL, "--userns: expected auto, auto:size=N, keep-id or host, got \"%s\"", mode);
+	r = m->opt->uidmaps.count || m->opt->gidmaps.count ? explicit_maps(m, err) : choose_mode(m, err);
 	m->spec.linux_.ns[SPEC_NS_USER].present = m->own_userns;
 	m->idmap = m->own_userns && m->engine->root;
 	return r;
+}
+
+bool engine_ids_groups_denied(const struct making *m)
+{
+	const struct spec_id_maps *g = &m->spec.linux_.gid_mappings;
+
+	return m->own_userns && !m->engine->root && g->count == 1 && g->items[0].size == 1;
+}
+
+/* @id of the container on the host. */
+static int to_host(const struct spec_id_maps *maps, uint32_t id, uint32_t *ret)
+{
+	for (size_t i = 0; i < maps->count; i++)
+		if (id >= maps->items[i].container_id && id - maps->items[i].container_id < maps->items[i].size) {
+			*ret = maps->items[i].host_id + (id - maps->items[i].container_id);
+			return 0;
+		}
+	return -ENOENT;
+}
+
+int engine_ids_to_host(const struct making *m, uint32_t uid, uint32_t gid, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	int r = to_host(&m->spec.linux_.uid_mappings, uid, ret_uid);
+
+	return r < 0 ? r : to_host(&m->spec.linux_.gid_mappings, gid, ret_gid);
+}
+
+int engine_ids_check_user(const struct making *m, struct error *err)
+{
+	const struct spec_user *u = &m->spec.process.user;
+	uint32_t ignored;
+	const char *what = "user";
+	uint32_t id = u->uid;
+	int r = m->own_userns ? to_host(&m->spec.linux_.uid_mappings, u->uid, &ignored) : 0;
+
+	if (r == 0 && m->own_userns) {
+		what = "group";
+		id = u->gid;
+		r = to_host(&m->spec.linux_.gid_mappings, u->gid, &ignored);
+	}
+	if (r == 0)
+		return 0;
+	error_set(err, ERROR_INVALID, EINVAL, "--user: %s %u does not exist in the container's user namespace", what, id);
+	if (m->opt->uidmaps.count || m->opt->gidmaps.count)
+		return error_hint(err, "add a line that maps it: --%s %u:HOST ID:1", str_eq(what, "user") ? "uidmap" : "gidmap", id);
+	if (!m->engine->root && !engine_ids_has_subids())
+		return error_hint(err, "you have a single id; for more, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
+				  user_name());
+	return error_hint(err, "choose another user, or a larger range: --userns auto:size=65536");
 }

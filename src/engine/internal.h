@@ -25,7 +25,7 @@ struct making {
 	const struct engine_run_options *opt;   /* borrowed */
 	struct spec spec;                       /* what becomes config.json */
 	char id[ENGINE_ID_LEN + 1];
-	bool own_userns, own_netns, own_cgroupns, own_ipcns;
+	bool own_userns, own_netns, own_cgroupns, own_ipcns, own_pidns;
 	bool idmap;                             /* mounts are idmapped with the container's maps */
 	int range_slot;                         /* taken id range, or -1 */
 	struct store_container folder;
@@ -37,7 +37,9 @@ struct making {
 	const char **lowers;                    /* in the spec's arena */
 	int *layer_fds;                         /* lowest last; for looking into the image before it is mounted */
 	size_t layer_count;
-	int hosts_fd;                           /* reserved */
+	bool keep_id;                           /* --userns keep-id: the program runs as these when --user says nothing */
+	uint32_t keep_uid, keep_gid;
+	size_t node_count;                      /* device nodes made in the folder */
 };
 
 /* ids.c: the user namespace and its maps. */
@@ -45,6 +47,36 @@ int engine_ids_choose(struct making *m, struct error *err);
 void engine_ids_release(struct making *m);
 /* Parse "container:host:size" (Podman's and Docker's form; size defaults to 1). Pure. */
 int engine_ids_parse_map(const char *text, const char *option, struct spec_id_map *ret, struct error *err);
+
+/* Have we subordinate user and group ids? */
+bool engine_ids_has_subids(void);
+/* Is the group map of the kind a plain user writes himself, his own id only, which forbids setgroups(2)? Pure. */
+bool engine_ids_groups_denied(const struct making *m);
+/* Ids of the container on the host. Returns 0 or -ENOENT: not mapped. Pure. */
+int engine_ids_to_host(const struct making *m, uint32_t uid, uint32_t gid, uint32_t *ret_uid, uint32_t *ret_gid);
+/* <0 INVALID when the program's user or group has no id on the host, in the words of the command line. */
+int engine_ids_check_user(const struct making *m, struct error *err);
+
+/* words.c: put an error that names a field of the OCI document or a step into the words of the command line. */
+int engine_words(const struct making *m, struct error *err);
+
+/* Up to three familiar names of @list near to @typed, quoted and with commas between, into @out; "" when none is. Pure. */
+void engine_nearest_images(const struct store_image_list *list, const char *typed, char *out, size_t size);
+
+/* embedded.c: the folder of the image that comes with bothy, as this user can run it: for a plain user a copy of his own in
+ * the store, made on first use. Returns 0 and a heap path, or <0: NOT_FOUND. */
+int engine_embedded_open(struct engine *e, char **ret, struct error *err);
+
+/* devices.c: --device, --device-cgroup-rule, and all of them for --privileged. */
+int engine_devices(struct making *m, struct error *err);
+struct engine_device {
+	const char *host, *inside; /* absolute paths, in the arena */
+	uint8_t access;            /* SPEC_ACCESS_* */
+};
+/* "/dev/x[:/dev/y][:rwm]". Pure. */
+int engine_device_parse(struct arena *a, const char *text, struct engine_device *ret, struct error *err);
+/* "c 1:* rwm". Pure. */
+int engine_device_rule_parse(const char *text, struct spec_device_rule *ret, struct error *err);
 
 /* process.c: command, environment, user, working directory. */
 int engine_process(struct making *m, struct error *err);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -16,6 +17,7 @@
 
 #define CPU_PERIOD_US 100000
 #define DEFAULT_PIDS 2048      /* a fork bomb stops here; Podman's figure */
+#define SET_BYTES 128 /* 1024 CPUs */
 #define MEMORY_MIN (6 << 20)   /* below this nothing starts; Docker's figure */
 
 int engine_cpus_to_quota(const char *text, int64_t *ret_quota_us, struct error *err)
@@ -68,9 +70,34 @@ static int memory(const struct engine_run_options *o, struct spec_resources *r, 
 	return 0;
 }
 
+/* Is every number of @list in the host's own list @path? */
+static int check_set(const char *option, const char *list, const char *path, const char *what, struct error *err)
+{
+	unsigned char asked[SET_BYTES] = {0};
+	unsigned char there[SET_BYTES] = {0};
+	autobuf struct buf text = BUF_INIT(4096);
+	struct error ignored;
+	int r = spec_parse_list(list, asked, sizeof(asked));
+
+	if (r < 0 && r != -ERANGE)
+		return error_set(err, ERROR_INVALID, EINVAL, "%s: expected a list such as 0-3,7, got \"%s\"", option, list);
+	if (safepath_host_read(path, true, &text, &ignored) < 0)
+		return 0; /* the kernel will judge */
+	if (text.len)
+		((char *)buf_str(&text))[strcspn(buf_str(&text), "\n")] = '\0';
+	if (spec_parse_list(buf_str(&text), there, sizeof(there)) < 0)
+		return 0;
+	for (size_t i = 0; i < SET_BYTES; i++)
+		if (r < 0 || (asked[i] & ~there[i]))
+			return error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" is not on this machine, it has %s %s", option, list, what,
+					 buf_str(&text));
+	return 0;
+}
+
 static int cpu(struct making *m, struct spec_resources *r, struct error *err)
 {
 	const struct engine_run_options *o = m->opt;
+	const long online = sysconf(_SC_NPROCESSORS_ONLN);
 	int rc;
 
 	if (o->cpus && (o->cpu_quota.set || o->cpu_period.set))
@@ -85,10 +112,14 @@ static int cpu(struct making *m, struct spec_resources *r, struct error *err)
 			return rc;
 		r->cpu.period_us = (struct spec_opt_u64){true, CPU_PERIOD_US};
 	}
-	if (o->cpuset_cpus && spec_parse_list(o->cpuset_cpus, NULL, 0) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--cpuset-cpus: expected a list such as 0-3,7, got \"%s\"", o->cpuset_cpus);
-	if (o->cpuset_mems && spec_parse_list(o->cpuset_mems, NULL, 0) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--cpuset-mems: expected a list such as 0-1, got \"%s\"", o->cpuset_mems);
+	if (o->cpus && r->cpu.quota_us.v > online * CPU_PERIOD_US)
+		return error_set(err, ERROR_INVALID, EINVAL, "--cpus: expected a number between 0.01 and %ld, the CPUs of this machine, got \"%s\"",
+				 online, o->cpus);
+	rc = o->cpuset_cpus ? check_set("--cpuset-cpus", o->cpuset_cpus, "/sys/devices/system/cpu/online", "CPUs", err) : 0;
+	if (rc == 0 && o->cpuset_mems)
+		rc = check_set("--cpuset-mems", o->cpuset_mems, "/sys/devices/system/node/online", "memory nodes", err);
+	if (rc < 0)
+		return rc;
 	r->cpu.cpus = arena_strdup(&m->spec.arena, o->cpuset_cpus);
 	r->cpu.mems = arena_strdup(&m->spec.arena, o->cpuset_mems);
 	return 0;

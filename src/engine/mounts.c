@@ -4,9 +4,11 @@
  * are bound from the container's own folder and never written into the image (V26).
  */
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +192,29 @@ int engine_mount_parse(struct arena *a, const char *text, bool idmap, struct spe
 	return r;
 }
 
+/* One option of --tmpfs: a flag of mounts, or tmpfs' own (tmpfs(5)). */
+static int check_tmpfs_word(const char *text, const char *word, struct error *err)
+{
+	static const char *const own[] = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "mpol", "inode32", "inode64",
+					  "noswap", "tmpcopyup", "notmpcopyup", "strictatime", "sync", "async", "dirsync", "nodiratime", NULL};
+	const char *eq = strchr(word, '=');
+	autofree char *key = mem_strndup(word, eq ? (size_t)(eq - word) : strlen(word));
+	const bool is_size = eq && (str_eq(key, "size") || str_eq(key, "nr_inodes") || str_eq(key, "nr_blocks"));
+	uint32_t number;
+	int64_t bytes;
+
+	if (!is_one_of(word, passed_options) && !is_one_of(key, own))
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": unknown option \"%s\"", text, word), err),
+				  "for example size=64m, mode=1777, uid=1000, gid=1000, ro, noexec");
+	if (is_size && !str_ends(word, "%") && str_to_size(eq + 1, false, &bytes) < 0)
+		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected a size such as 64m for %s, got \"%s\"", text, key, eq + 1);
+	if (str_eq(key, "mode") && str_to_mode(eq ? eq + 1 : "", 07777, &number) < 0)
+		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected octal digits for mode, got \"%s\"", text, eq ? eq + 1 : "");
+	if ((str_eq(key, "uid") || str_eq(key, "gid")) && str_to_u32(eq ? eq + 1 : "", &number) < 0)
+		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected a number for %s, got \"%s\"", text, key, eq ? eq + 1 : "");
+	return 0;
+}
+
 int engine_tmpfs_parse(struct arena *a, const char *text, struct spec_mount *ret, struct error *err)
 {
 	autostrv struct strv words = {};
@@ -209,6 +234,11 @@ int engine_tmpfs_parse(struct arena *a, const char *text, struct spec_mount *ret
 	if (colon)
 		strv_split(&words, colon + 1, ',');
 	for (size_t i = 0; i < words.count; i++) {
+		if (!words.items[i][0])
+			continue;
+		r = check_tmpfs_word(text, words.items[i], err);
+		if (r < 0)
+			return r;
 		has_mode |= str_starts(words.items[i], "mode=");
 		spec_strs_push(a, &m.options, words.items[i]);
 	}
@@ -271,13 +301,66 @@ static bool is_taken(const struct spec *s, const char *destination)
 	return false;
 }
 
+/* A file system of a namespace that is the host's (or another container's) can't be mounted anew from ours: what the host
+ * has is bound, and left out where the host has none. */
+static void adapt_default_mounts(struct making *m, bool own_pidns)
+{
+	struct spec *s = &m->spec;
+	struct error ignored;
+	struct stat st;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->mount_count; i++) {
+		struct spec_mount *mount = &s->mounts[i];
+
+		if (str_eq(mount->destination, "/proc") && !own_pidns && m->own_userns) {
+			*mount = (struct spec_mount){.destination = "/proc", .type = "bind", .source = "/proc", .data = ""};
+			spec_strs_push(&s->arena, &mount->options, "rbind");
+			spec_strs_push(&s->arena, &mount->options, "rprivate");
+			spec_strs_push(&s->arena, &mount->options, "nosuid");
+			spec_strs_push(&s->arena, &mount->options, "noexec");
+			spec_strs_push(&s->arena, &mount->options, "nodev");
+			(void)spec_mount_parse_options(&s->arena, mount, "/proc", &ignored); /* our own words: cannot fail */
+		}
+		if (mount->bind && safepath_host_stat(mount->source, &st) == -ENOENT)
+			continue;
+		if (str_eq(m->opt->ipc, "none") && str_eq(mount->destination, "/dev/shm"))
+			continue;
+		/* --privileged: sysctls and control groups are to be written. */
+		if (m->opt->privileged && (str_eq(mount->destination, "/sys") || str_eq(mount->destination, "/sys/fs/cgroup"))) {
+			mount->attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+			mount->rec_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+			mount->sb_flags &= ~(uint64_t)MS_RDONLY;
+		}
+		s->mounts[kept++] = *mount;
+	}
+	s->mount_count = kept;
+}
+
+/* Can the file be mounted on @destination: is it there, or can the container's root make it? */
+static bool has_place(struct making *m, const char *destination)
+{
+	struct error ignored;
+	struct stat st;
+	autofd int etc = FD_NONE;
+	autofd int there = FD_NONE;
+
+	if (m->engine->root || !m->opt->rootfs)
+		return true;
+	there = safepath_open(m->layer_fds[0], destination, O_PATH, &ignored);
+	if (there >= 0)
+		return true;
+	etc = safepath_open(m->layer_fds[0], "/etc", O_PATH, &ignored);
+	return etc >= 0 && fstat(etc, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* Write a file to the container's folder and bind it at @destination. */
 static int give_file(struct making *m, const char *name, const char *destination, const char *text, size_t len, struct error *err)
 {
 	struct spec_mount mount = {.type = "bind", .data = "", .destination = destination};
 	int r;
 
-	if (is_taken(&m->spec, destination))
+	if (is_taken(&m->spec, destination) || !has_place(m, destination))
 		return 0;
 	r = safepath_write_file(m->folder.dir_fd, name, text, len, 0644, false, err);
 	if (r < 0)
@@ -347,7 +430,10 @@ int engine_mounts(struct making *m, struct error *err)
 	const uint64_t shm = m->opt->shm_size.set ? (uint64_t)m->opt->shm_size.v : UINT64_C(64) << 20;
 	int r;
 
-	spec_add_default_mounts(&m->spec, m->own_netns, m->own_cgroupns, m->own_ipcns && !str_eq(m->opt->ipc, "none"), shm);
+	if (shm == 0 || shm > INT64_MAX)
+		return error_set(err, ERROR_INVALID, EINVAL, "--shm-size: expected a size such as 64m, got 0");
+	spec_add_default_mounts(&m->spec, m->own_netns, m->own_cgroupns, m->own_ipcns, shm);
+	adapt_default_mounts(m, m->own_pidns);
 	r = user_mounts(m, err);
 	if (r == 0)
 		r = give_files(m, err);

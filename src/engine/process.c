@@ -161,20 +161,39 @@ static int user(struct making *m, struct error *err)
 {
 	autobuf struct buf passwd = BUF_INIT(IMAGE_PASSWD_MAX_BYTES);
 	autobuf struct buf group = BUF_INIT(IMAGE_PASSWD_MAX_BYTES);
+	char kept[32];
 	const char *want = m->opt->user ? m->opt->user : m->have_image ? m->image.config.user : "";
 	const bool have_passwd = read_in_image(m, "/etc", "/etc/passwd", &passwd);
 	const bool have_group = read_in_image(m, "/etc", "/etc/group", &group);
 	struct spec_user *u = &m->spec.process.user;
 	struct image_user found = {};
-	int r = image_user_resolve(&m->spec.arena, want, have_passwd ? buf_str(&passwd) : NULL, passwd.len,
+	int r;
+
+	(void)snprintf(kept, sizeof(kept), "%u:%u", m->keep_uid, m->keep_gid);
+	r = image_user_resolve(&m->spec.arena, m->keep_id && !m->opt->user ? kept : want, have_passwd ? buf_str(&passwd) : NULL, passwd.len,
 				   have_group ? buf_str(&group) : NULL, group.len, m->opt->group_add.items, &found, err);
 
-	if (r < 0)
+	if (r < 0) {
+		for (size_t i = 0; i < m->opt->group_add.count; i++) {
+			autofree char *quoted = mem_printf("'%s'", m->opt->group_add.items[i]);
+
+			if (strstr(err->msg, quoted))
+				return error_wrap(err, "--group-add");
+		}
 		return error_wrap(err, "--user");
+	}
 	u->uid = found.uid;
 	u->gid = found.gid;
 	u->additional_gids = found.groups;
 	u->additional_gid_count = found.group_count;
+	/* Without newgidmap's help the kernel lets nobody change groups. */
+	if (engine_ids_groups_denied(m)) {
+		if (m->opt->group_add.count)
+			return error_hint((error_set(err, ERROR_DENIED, EPERM, "--group-add: a container with a single group id can have no further groups"),
+					   err),
+					  "get a range of ids, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER");
+		u->additional_gid_count = 0;
+	}
 	return 0;
 }
 

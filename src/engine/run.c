@@ -8,6 +8,7 @@
  * What is made outside the runtime is undone here on every way out; a crash leaves a folder and a range file that later
  * commands recognise as stale.
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
+#include "kernel/signal.h"
 #include "safepath/safepath.h"
 
 static int new_id(char out[static ENGINE_ID_LEN + 1], struct error *err)
@@ -38,6 +40,29 @@ static bool has_image(const struct making *m)
 	return m->opt->image && !m->opt->rootfs;
 }
 
+/* No such image: one that is spelled nearly so, or the program of that name in the embedded image. */
+static int suggest_image(struct making *m, struct error *err)
+{
+	const char *typed = m->opt->image;
+	autofree char *embedded = engine_embedded_root();
+	autofree char *program = embedded ? mem_printf("%s/bin/%s", embedded, typed) : NULL;
+	struct store_image_list list;
+	struct error ignored;
+	struct stat st;
+	char near[256];
+
+	if (store_image_list(m->engine->store, &list, &ignored) == 0) {
+		engine_nearest_images(&list, typed, near, sizeof(near));
+		store_image_list_done(&list);
+		if (near[0])
+			return error_hint(err, "did you mean %s?", near);
+	}
+	if (program && !strchr(typed, '/') && (safepath_host_readlink(program, near, sizeof(near), &ignored) == 0 ||
+					       safepath_host_stat(program, &st) == 0))
+		return error_hint(err, "to run %s in the image that comes with bothy: bothy run embedded %s", typed, typed);
+	return -err->code;
+}
+
 /* The folder, and with it the image: nobody can remove it from under us. */
 static int make_folder(struct making *m, struct error *err)
 {
@@ -48,7 +73,7 @@ static int make_folder(struct making *m, struct error *err)
 	if (r == 0)
 		r = store_container_create(store, m->id, has_image(m) ? m->opt->image : NULL, flags, &m->image, &m->folder, err);
 	if (r < 0)
-		return r;
+		return has_image(m) && err->kind == ERROR_NOT_FOUND ? suggest_image(m, err) : r;
 	m->folder_made = true;
 	m->have_image = has_image(m);
 	m->bundle = arena_printf(&m->spec.arena, "%s/containers/%s", store_root(store), m->id);
@@ -86,10 +111,9 @@ static int choose_root(struct making *m, struct error *err)
 	}
 	m->lowers = arena_alloc(&m->spec.arena, n, sizeof(char *));
 	if (!m->have_image) {
-		embedded = engine_embedded_root();
-		if (!embedded)
-			return error_hint((error_set(err, ERROR_NOT_FOUND, ENOENT, "the embedded image is not installed"), err),
-					  "name an image (`bothy images` lists them) or a folder with --rootfs");
+		r = engine_embedded_open(m->engine, &embedded, err);
+		if (r < 0)
+			return r;
 		m->lowers[0] = arena_strdup(&m->spec.arena, embedded);
 		r = add_layer(m, embedded, err);
 	}
@@ -145,11 +169,15 @@ static int build_spec(struct making *m, struct error *err)
 	if (r == 0)
 		r = engine_process(m, err);
 	if (r == 0)
+		r = engine_ids_check_user(m, err);
+	if (r == 0)
 		r = engine_limits(m, err);
 	if (r == 0)
 		r = engine_security(m, err);
 	if (r == 0)
 		r = engine_mounts(m, err);
+	if (r == 0)
+		r = engine_devices(m, err); /* behind the mount of /dev */
 	if (r == 0)
 		r = annotate(m, err);
 	return r;
@@ -188,6 +216,8 @@ static int go(struct making *m, int *ret_exit, struct error *err)
 	}
 	if (r == 0)
 		r = runtime_run(rt, &m->spec, &opt, false, ret_exit, err);
+	if (r < 0)
+		r = engine_words(m, err);
 	if (r == 0 && timed)
 		r = explain(m, rt, &opt, opt.trace, STDERR_FILENO, err);
 	runtime_trace_free(opt.trace);
@@ -200,13 +230,12 @@ static int take_name(struct making *m, int *ret_dir, struct error *err)
 	autofree char *path = NULL;
 	autofd int dir = FD_NONE;
 	autofd int fd = FD_NONE;
-	int r;
 
 	if (!m->opt->name)
 		return 0;
-	r = spec_check_id(m->opt->name, err);
-	if (r < 0)
-		return error_wrap(err, "--name");
+	if (spec_check_id(m->opt->name, err) < 0 || !isalnum((unsigned char)m->opt->name[0]))
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--name: \"%s\" is not a valid name", m->opt->name), err),
+				  "use letters, digits and the characters _ + - . with a letter or digit in front");
 	path = mem_printf("%s/names", m->engine->state);
 	dir = safepath_state_open(path, err);
 	if (dir < 0)
@@ -244,15 +273,39 @@ static void undo(struct making *m, int names_dir)
 	spec_done(&m->spec);
 }
 
+static int check_hostname(const char *option, const char *name, struct error *err)
+{
+	const size_t len = name ? strlen(name) : 1;
+
+	if (name && (len == 0 || len > 64 || name[0] == '-' || name[0] == '.' ||
+		     strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != len))
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" is not a host name", option, name), err),
+				  "use at most 64 letters, digits, dots and dashes");
+	return 0;
+}
+
 static int check_options(const struct engine_run_options *o, struct error *err)
 {
+	int r = check_hostname("--hostname", o->hostname, err);
+
+	if (r == 0)
+		r = check_hostname("--domainname", o->domainname, err);
+	if (r < 0)
+		return r;
 	if (o->image && o->rootfs)
 		return error_set(err, ERROR_INVALID, EINVAL, "--rootfs: an image and a root folder cannot be given together");
-	if (o->tty && o->interactive && !isatty(STDIN_FILENO))
+	if (o->tty && o->interactive && !isatty(STDIN_FILENO) && !(o->explain && !str_eq(o->explain, "time")))
 		return error_hint((error_set(err, ERROR_INVALID, ENOTTY, "the input device is not a TTY"), err),
 				  "leave out -t when standard input is no terminal");
 	if (o->explain && o->explain[0] && !str_eq(o->explain, "time") && !str_eq(o->explain, "plan"))
 		return error_set(err, ERROR_INVALID, EINVAL, "--explain: expected plan or time, got \"%s\"", o->explain);
+	if (o->stop_signal && signal_from_name(o->stop_signal) < 0)
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--stop-signal: unknown signal \"%s\"", o->stop_signal), err),
+				  "for example SIGTERM, QUIT or 15");
+	if (o->detach_keys && runtime_check_detach_keys(o->detach_keys) < 0)
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--detach-keys: expected keys with commas between, got \"%s\"",
+					     o->detach_keys), err),
+				  "each is a letter or ctrl-<letter>: ctrl-p,ctrl-q");
 	return 0;
 }
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -19,6 +18,7 @@
 #include "seccomp/seccomp.h"
 
 #define BIT(c) (UINT64_C(1) << (c))
+#define PING_GROUP_MAX 65535u
 #define PROFILE_MAX_BYTES (4u << 20)
 
 /* Docker's set without NET_RAW (ping works through ping_group_range), MKNOD and AUDIT_WRITE. */
@@ -164,109 +164,19 @@ static void masks(struct making *m, const struct security *s)
 		spec_strs_push(&m->spec.arena, &m->spec.linux_.masked_paths, s->mask.items[i]);
 }
 
-static int access_bits(const char *text, uint8_t *ret)
+/* The largest id up to @max that exists in the container. */
+static uint32_t last_id(const struct spec_id_maps *maps, uint32_t max)
 {
-	*ret = 0;
-	for (; *text; text++)
-		switch (*text) {
-		case 'r':
-			*ret |= SPEC_ACCESS_READ;
-			break;
-		case 'w':
-			*ret |= SPEC_ACCESS_WRITE;
-			break;
-		case 'm':
-			*ret |= SPEC_ACCESS_MKNOD;
-			break;
-		default:
-			return -EINVAL;
-		}
-	return *ret ? 0 : -EINVAL;
-}
+	uint32_t top = 0;
 
-static void allow(struct making *m, struct spec_device_rule rule)
-{
-	struct spec_resources *r = &m->spec.linux_.resources;
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct spec_id_map *e = &maps->items[i];
+		const uint32_t last = e->size - 1 > max ? max : e->container_id + (e->size - 1);
 
-	ARENA_PUSH(&m->spec.arena, r->devices, r->device_count) = rule;
-}
-
-/* "/dev/x[:/dev/y][:rwm]". */
-static int device(struct making *m, const char *text, struct error *err)
-{
-	autostrv struct strv parts = {};
-	struct spec_device d = {};
-	uint8_t access = SPEC_ACCESS_READ | SPEC_ACCESS_WRITE | SPEC_ACCESS_MKNOD;
-	const char *inside = NULL;
-	struct stat st;
-	int r;
-
-	strv_split(&parts, text, ':');
-	if (parts.count < 1 || parts.count > 3 || parts.items[0][0] != '/')
-		return error_set(err, ERROR_INVALID, EINVAL, "--device: expected PATH[:PATH INSIDE][:rwm], got \"%s\"", text);
-	for (size_t i = 1; i < parts.count; i++) {
-		if (parts.items[i][0] == '/')
-			inside = parts.items[i];
-		else if (access_bits(parts.items[i], &access) < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "--device: expected letters of rwm, got \"%s\"", parts.items[i]);
+		if (e->container_id <= max && (last > max ? max : last) > top)
+			top = last > max ? max : last;
 	}
-	r = safepath_host_stat(parts.items[0], &st);
-	if (r < 0)
-		return error_sys(err, -r, "--device '%s'", parts.items[0]);
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return error_set(err, ERROR_INVALID, ENODEV, "--device '%s': it is not a device", parts.items[0]);
-	d.path = arena_strdup(&m->spec.arena, inside ? inside : parts.items[0]);
-	d.type = S_ISBLK(st.st_mode) ? 'b' : 'c';
-	d.major = major(st.st_rdev);
-	d.minor = minor(st.st_rdev);
-	d.mode = (struct spec_opt_u64){true, st.st_mode & 0777};
-	ARENA_PUSH(&m->spec.arena, m->spec.linux_.devices, m->spec.linux_.device_count) = d;
-	allow(m, (struct spec_device_rule){.allow = true, .type = d.type, .major = d.major, .minor = d.minor, .access = access});
-	return 0;
-}
-
-/* "c 1:* rwm". */
-static int device_rule(struct making *m, const char *text, struct error *err)
-{
-	struct spec_device_rule rule = {.allow = true, .major = -1, .minor = -1};
-	autostrv struct strv parts = {};
-	char *colon;
-	uint32_t v;
-
-	strv_split(&parts, text, ' ');
-	colon = parts.count == 3 ? strchr(parts.items[1], ':') : NULL;
-	if (!colon || strlen(parts.items[0]) != 1 || !strchr("abc", parts.items[0][0]) || access_bits(parts.items[2], &rule.access) < 0)
-		goto bad;
-	*colon++ = '\0';
-	rule.type = parts.items[0][0];
-	if (!str_eq(parts.items[1], "*")) {
-		if (str_to_u32(parts.items[1], &v) < 0)
-			goto bad;
-		rule.major = v;
-	}
-	if (!str_eq(colon, "*")) {
-		if (str_to_u32(colon, &v) < 0)
-			goto bad;
-		rule.minor = v;
-	}
-	allow(m, rule);
-	return 0;
-bad:
-	return error_set(err, ERROR_INVALID, EINVAL, "--device-cgroup-rule: expected \"TYPE MAJOR:MINOR ACCESS\" such as \"c 1:* rwm\", got \"%s\"",
-			 text);
-}
-
-static int devices(struct making *m, struct error *err)
-{
-	int r = 0;
-
-	if (m->opt->privileged)
-		allow(m, (struct spec_device_rule){.allow = true, .type = 'a', .major = -1, .minor = -1, .access = 7});
-	for (size_t i = 0; i < m->opt->devices.count && r == 0; i++)
-		r = device(m, m->opt->devices.items[i], err);
-	for (size_t i = 0; i < m->opt->device_rules.count && r == 0; i++)
-		r = device_rule(m, m->opt->device_rules.items[i], err);
-	return r;
+	return top;
 }
 
 static int sysctls(struct making *m, struct error *err)
@@ -274,11 +184,9 @@ static int sysctls(struct making *m, struct error *err)
 	struct spec_map *out = &m->spec.linux_.sysctl;
 
 	if (m->own_netns && !m->opt->privileged) {
-		uint32_t top = 65535;
-
 		/* ping without NET_RAW, and ports below 1024 for everybody: both only touch the container's own network. */
-		if (m->own_userns && m->spec.linux_.gid_mappings.count == 1 && m->spec.linux_.gid_mappings.items[0].size <= top)
-			top = m->spec.linux_.gid_mappings.items[0].size - 1;
+		const uint32_t top = m->own_userns ? last_id(&m->spec.linux_.gid_mappings, PING_GROUP_MAX) : PING_GROUP_MAX;
+
 		spec_map_set(&m->spec.arena, out, "net.ipv4.ping_group_range", arena_printf(&m->spec.arena, "0 %u", top));
 		spec_map_set(&m->spec.arena, out, "net.ipv4.ip_unprivileged_port_start", "0");
 	}
@@ -356,8 +264,6 @@ int engine_security(struct making *m, struct error *err)
 		r = labels(m, &s, err);
 	if (r == 0)
 		masks(m, &s);
-	if (r == 0)
-		r = devices(m, err);
 	if (r == 0)
 		r = sysctls(m, err);
 	strv_done(&s.mask);

@@ -168,8 +168,9 @@ static void plan_host_before(struct plan *p, const struct plan_facts *facts)
 	} else {
 		host(p, PLAN_ROOT_OPEN, 0, s->root_path);
 	}
-	for (size_t i = 0; i < s->mount_count && binds_by_host(p); i++)
-		if (s->mounts[i].bind && !s->mounts[i].remount)
+	/* A shared mount must stay the host's peer: cloned inside it would be a slave, and what it mounts would not show. */
+	for (size_t i = 0; i < s->mount_count && p->sources_by_host; i++)
+		if (s->mounts[i].bind && !s->mounts[i].remount && (binds_by_host(p) || s->mounts[i].propagation == MS_SHARED))
 			host(p, PLAN_SOURCE, i, s->mounts[i].source);
 	for (size_t i = 0; i < p->device_count && p->bind_devices && p->sources_by_host; i++)
 		host(p, PLAN_DEVICE_SOURCE, i, p->devices[i].path);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Errors in the words of the command line, and names that were nearly right. The runtime speaks of fields of the OCI
+ * document ("linux.resources.cpu.cpus: ..."); who typed --cpuset-cpus never saw one.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+/* Longest prefixes first where one is the beginning of another. */
+static const struct {
+	const char *field, *option;
+} words[] = {
+	{"linux.resources.memory.swappiness", "--memory-swappiness"},
+	{"linux.resources.memory.reservation", "--memory-reservation"},
+	{"linux.resources.memory.swap", "--memory-swap"},
+	{"linux.resources.memory.disableOOMKiller", "--oom-kill-disable"},
+	{"linux.resources.memory", "--memory"},
+	{"linux.resources.cpu.shares", "--cpu-shares"},
+	{"linux.resources.cpu.quota", "--cpus"},
+	{"linux.resources.cpu.period", "--cpus"},
+	{"linux.resources.cpu.cpus", "--cpuset-cpus"},
+	{"linux.resources.cpu.mems", "--cpuset-mems"},
+	{"linux.resources.pids", "--pids-limit"},
+	{"linux.resources.blockIO.weightDevice", "--blkio-weight-device"},
+	{"linux.resources.blockIO.weight", "--blkio-weight"},
+	{"linux.resources.blockIO.throttleReadBpsDevice", "--device-read-bps"},
+	{"linux.resources.blockIO.throttleWriteBpsDevice", "--device-write-bps"},
+	{"linux.resources.blockIO.throttleReadIOPSDevice", "--device-read-iops"},
+	{"linux.resources.blockIO.throttleWriteIOPSDevice", "--device-write-iops"},
+	{"linux.resources.unified", "--cgroup-conf"},
+	{"linux.uidMappings", "user namespace (user ids)"},
+	{"linux.gidMappings", "user namespace (group ids)"},
+	{"linux.seccomp", "--security-opt seccomp"},
+	{"linux.cgroupsPath", "--cgroup-parent"},
+	{"process.rlimits", "--ulimit"},
+	{"process.oomScoreAdj", "--oom-score-adj"},
+	{"process.user", "--user"},
+	{"process.cwd", "--workdir"},
+	{"hostname", "--hostname"},
+	{"domainname", "--domainname"},
+};
+
+/* The first limit that was asked for. */
+static const char *limit_option(const struct engine_run_options *o)
+{
+	const struct {
+		bool given;
+		const char *option;
+	} limits[] = {
+		{o->memory.set, "--memory"},
+		{o->memory_reservation.set, "--memory-reservation"},
+		{o->memory_swappiness.set, "--memory-swappiness"},
+		{o->cpus, "--cpus"},
+		{o->cpu_quota.set, "--cpu-quota"},
+		{o->cpu_period.set, "--cpu-period"},
+		{o->cpu_shares.set, "--cpu-shares"},
+		{o->cpuset_cpus, "--cpuset-cpus"},
+		{o->cpuset_mems, "--cpuset-mems"},
+		{o->pids_limit.set, "--pids-limit"},
+		{o->blkio_weight.set, "--blkio-weight"},
+		{o->blkio_weight_device.count, "--blkio-weight-device"},
+		{o->read_bps.count, "--device-read-bps"},
+		{o->write_bps.count, "--device-write-bps"},
+		{o->read_iops.count, "--device-read-iops"},
+		{o->write_iops.count, "--device-write-iops"},
+		{o->cgroup_conf.count, "--cgroup-conf"},
+		{o->cgroup_parent, "--cgroup-parent"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i].given)
+			return limits[i].option;
+	return NULL;
+}
+
+/* "linux.resources.cpu.cpus: text" -> "--cpuset-cpus: text"; an index or a last name behind the field goes. */
+static bool rename_field(struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		const size_t len = strlen(words[i].field);
+		struct error old = *err;
+		const char *rest;
+
+		if (strncmp(old.msg, words[i].field, len) != 0 || !strchr(":.[ ", old.msg[len]))
+			continue;
+		rest = strstr(old.msg + len, ": ");
+		if (!rest)
+			continue;
+		error_set(err, old.kind, old.code, "%s%s", words[i].option, rest);
+		if (old.hint[0])
+			error_hint(err, "%s", old.hint);
+		return true;
+	}
+	return false;
+}
+
+/* "mount '/v': mounts[7]: text" -> "mount '/v': text": nobody numbered them. */
+static void drop_index(struct error *err)
+{
+	char *at = strstr(err->msg, "mounts[");
+	char *end = at ? strstr(at, "]") : NULL;
+
+	if (!end)
+		return;
+	end += strcspn(end, ":");
+	if (end[0] == ':' && end[1] == ' ')
+		memmove(at, end + 2, strlen(end + 2) + 1);
+}
+
+/* The file system can't be idmapped: which option works without. */
+static void hint_noidmap(const struct making *m, struct error *err)
+{
+	const struct engine_run_options *o = m->opt;
+
+	if (!m->idmap || !strstr(err->msg, "idmap"))
+		return;
+	if (o->volumes.count || o->mounts.count)
+		error_hint(err, "mount it without: -v SOURCE:TARGET:noidmap (files there then belong to nobody inside), or --userns host");
+	else
+		error_hint(err, "run it in the host's user namespace: --userns host");
+}
+
+int engine_words(const struct making *m, struct error *err)
+{
+	const char *limit = limit_option(m->opt);
+
+	if (!m->engine->root && limit && err->kind == ERROR_DENIED && strstr(err->msg, "control group")) {
+		error_set(err, ERROR_DENIED, EPERM, "%s: a plain user can set limits only where control groups are delegated to him, and here they are not",
+			  limit);
+		return error_hint(err, "run it as root, or with cgroup v2 and systemd: systemd-run --user --scope -p Delegate=yes bothy run ...");
+	}
+	if (!rename_field(err))
+		drop_index(err);
+	hint_noidmap(m, err);
+	return -err->code;
+}
+
+void engine_nearest_images(const struct store_image_list *list, const char *typed, char *out, size_t size)
+{
+	const size_t limit = strlen(typed) <= 4 ? 2 : 3;
+	size_t found = 0;
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < list->count && found < 3; i++) {
+		const struct store_image_row *row = &list->rows[i];
+		const char *slash = row->repository ? strrchr(row->repository, '/') : NULL;
+		char full[512];
+		bool near;
+
+		if (!row->repository || !row->tag)
+			continue;
+		(void)snprintf(full, sizeof(full), "%s:%s", row->repository, row->tag);
+		/* The name, with or without its tag or its folders; or the right name with another tag. */
+		near = str_distance(typed, full, limit) < limit || str_distance(typed, row->repository, limit) < limit ||
+		       (slash && str_distance(typed, slash + 1, limit) < limit) ||
+		       (strncmp(typed, row->repository, strlen(row->repository)) == 0 && strchr(":@", typed[strlen(row->repository)]));
+		if (near && len < size) {
+			len += (size_t)snprintf(out + len, size - len, "%s'%s'", found ? ", " : "", full);
+			found++;
+		}
+	}
+}
