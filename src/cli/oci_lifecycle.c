@@ -106,6 +106,7 @@ static int make(struct oci_global *g, const struct create_options *o, const char
 		.systemd_cgroup = g->systemd_cgroup,
 		.keep_on_exit = o->keep,
 	};
+	bool userns;
 	int status = 0;
 	int r;
 
@@ -115,12 +116,13 @@ static int make(struct oci_global *g, const struct create_options *o, const char
 	bundle = getcwd(NULL, 0);
 	opt.bundle = bundle;
 	r = read_config(o->config ? o->config : "config.json", &text, err);
+	userns = may_have_userns(buf_str(&text));
 	/* Whoever must run from a protected copy finds out before the work of parsing, as it will be done again there. */
-	if (r == 0 && !may_have_userns(buf_str(&text)))
+	if (r == 0 && !userns)
 		r = runtime_protect_self(g->argv, err);
 	if (r == 0)
 		r = spec_parse(buf_str(&text), text.len, o->config ? o->config : "config.json", &spec, err);
-	if (r == 0 && runtime_is_exposed(&spec))
+	if (r == 0 && userns && runtime_is_exposed(&spec))
 		r = runtime_protect_self(g->argv, err);
 	if (r == 0)
 		r = oci_open(g, &rt, err);
