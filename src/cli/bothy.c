@@ -63,7 +63,7 @@ static int exit_code(const struct error *err)
 
 int cli_bothy_main(int argc, char **argv)
 {
-	struct bothy_global g = {};
+	struct bothy_global g = {.argv = argv};
 	struct error err = {};
 	int r = command_run(&program, argc - 1, argv + 1, &g, setup, &err);
 

@@ -10,6 +10,7 @@
 struct bothy_global {
 	struct engine_options engine;
 	bool debug, version;
+	char *const *argv; /* of the whole program */
 };
 
 int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *err);

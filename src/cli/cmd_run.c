@@ -127,6 +127,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	}
 	o->args = args->items + used;
 	o->entrypoint_set = o->entrypoint != NULL;
+	o->self_argv = ((const struct bothy_global *)global)->argv;
 	r = engine_run(e, o, &status, err);
 	return r < 0 ? r : status;
 }

@@ -73,6 +73,7 @@ struct engine_run_options {
 	const char *network, *userns, *pid, *ipc, *uts, *cgroupns, *cgroup_parent;
 	struct strv uidmaps, gidmaps, time_offsets;
 	const char *stop_signal;
+	char *const *self_argv; /* our own command line, for running again from a protected copy (V01); NULL: not needed */
 	const char *explain; /* NULL: no; "" or "plan": print the plan instead of running; "time": run and print the times */
 };
 

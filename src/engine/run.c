@@ -322,12 +322,28 @@ static int close_input(const struct engine_run_options *o, struct error *err)
 	return dup2(null, STDIN_FILENO) < 0 ? error_sys(err, errno, "standard input") : 0;
 }
 
+/* V01: where the container's root is the host's, what runs inside must not reach our own file. Before anything is made. */
+static int protect_self(struct engine *e, const struct engine_run_options *o, struct error *err)
+{
+	const bool maps = o->uidmaps.count || o->gidmaps.count;
+	const bool host = !maps && (o->userns ? str_eq(o->userns, "host") : o->privileged);
+	struct spec_id_map map;
+	struct error ignored;
+	bool exposed = host;
+
+	for (size_t i = 0; i < o->uidmaps.count; i++)
+		exposed |= engine_ids_parse_map(o->uidmaps.items[i], "--uidmap", &map, &ignored) == 0 && map.host_id == 0;
+	return e->root && exposed && o->self_argv ? runtime_protect_self(o->self_argv, err) : 0;
+}
+
 int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_exit, struct error *err)
 {
 	struct making m = {.engine = e, .opt = o, .range_slot = -1};
 	int names_dir = FD_NONE;
 	int r = check_options(o, err);
 
+	if (r == 0)
+		r = protect_self(e, o, err);
 	if (r < 0)
 		return r;
 	spec_init(&m.spec);
