@@ -30,7 +30,7 @@ char *engine_embedded_root(void)
 	struct stat st;
 	char *dir;
 
-	if (safepath_host_readlink("/proc/self/exe", exe, sizeof(exe), &ignored) < 0)
+	if (safepath_host_self(exe, sizeof(exe), &ignored) < 0)
 		return NULL;
 	for (int up = 0; up < 2; up++) {
 		char *slash = strrchr(exe, '/');

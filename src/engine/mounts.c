@@ -409,7 +409,7 @@ static int give_init(struct making *m, struct error *err)
 
 	if (!m->opt->init)
 		return 0;
-	r = safepath_host_readlink("/proc/self/exe", exe, sizeof(exe) - 8, err);
+	r = safepath_host_self(exe, sizeof(exe) - 8, err);
 	if (r < 0)
 		return r;
 	*strrchr(exe, '/') = '\0';

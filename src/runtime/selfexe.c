@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -63,6 +64,8 @@ int runtime_protect_self(char *const argv[], struct error *err)
 {
 	autofd int exe = safepath_host_open("/proc/self/exe", O_RDONLY, 0, err);
 	autofd int fd = FD_NONE;
+	struct error ignored;
+	char path[4096];
 	int r;
 
 	if (exe < 0)
@@ -74,6 +77,8 @@ int runtime_protect_self(char *const argv[], struct error *err)
 		fd = sealed_copy(exe, err);
 	if (fd < 0)
 		return fd;
+	if (safepath_host_self(path, sizeof(path), &ignored) == 0)
+		(void)setenv(SAFEPATH_SELF_ENV, path, 1);
 	r = process_exec(fd, "", argv, environ);
 	return error_sys(err, -r, "run from a read-only copy of itself");
 }

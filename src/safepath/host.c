@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -132,6 +133,23 @@ static int read_open(int fd, const char *name, bool regular_only, struct buf *ou
 		return error_set(err, ERROR_INVALID, S_ISDIR(st.st_mode) ? EISDIR : EINVAL,
 				 "'%s' is not a regular file", name);
 	return fd_read_to_end(fd, out, name, err);
+}
+
+int safepath_host_self(char *out, size_t size, struct error *err)
+{
+	const char *told = getenv(SAFEPATH_SELF_ENV);
+	struct stat st;
+	int r = safepath_host_readlink("/proc/self/exe", out, size, err);
+
+	if (r < 0)
+		return r;
+	/* The root of a detached mount reads as "/", a memory file as "/memfd:… (deleted)". */
+	if ((out[1] && stat(out, &st) == 0) || !told || told[0] != '/')
+		return 0;
+	if (strlen(told) >= size)
+		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "the path of the program is too long");
+	memcpy(out, told, strlen(told) + 1);
+	return 0;
 }
 
 int safepath_host_read(const char *path, bool regular_only, struct buf *out, struct error *err)

@@ -191,6 +191,10 @@ int safepath_host_stat(const char *path, struct stat *ret); /* follows; 0 or -er
 int safepath_host_readlink(const char *path, char *out, size_t size, struct error *err);
 /* The absolute form of @path, symlinks resolved as realpath(3). Allocates; free(3). */
 int safepath_host_realpath(const char *path, char **ret, struct error *err);
+/* The path of our own program, to find what is installed beside it. A copy of us that runs from a detached mount or from
+ * memory has none: it is told by the process that made it, in SAFEPATH_SELF_ENV. */
+#define SAFEPATH_SELF_ENV "BOTHY_SELF"
+int safepath_host_self(char *out, size_t size, struct error *err);
 /* Read a whole small file, bounded by the buffer. @regular_only: opened non-blocking, refused unless a regular file (V15).
  * Allocates. */
 int safepath_host_read(const char *path, bool regular_only, struct buf *out, struct error *err);

@@ -64,7 +64,7 @@ static int find_program(struct store *s, struct error *err)
 
 	if (s->unpack_program)
 		return 0;
-	if (safepath_host_readlink("/proc/self/exe", self, sizeof(self), err) < 0)
+	if (safepath_host_self(self, sizeof(self), err) < 0)
 		return error_wrap(err, "find bothy-unpack");
 	char *slash = strrchr(self, '/');
 	autofree char *beside = mem_printf("%.*s/bothy-unpack", (int)(slash ? slash - self : 0), self);
