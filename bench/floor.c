@@ -136,6 +136,7 @@ static bool v2_only;
 static struct sock_fprog filter;
 static uint64_t *spent_ns; /* shared with the child: sum per step */
 static uint64_t mark_ns;
+static pid_t owner;
 
 static uint64_t now(void)
 {
@@ -156,11 +157,19 @@ static void done(enum step s)
 	mark_ns = t;
 }
 
+/* The groups that are there are taken away again; they may be none, or busy. */
+static void give_up(int status)
+{
+	for (size_t i = 0; getpid() == owner && i < group_count; i++)
+		(void)rmdir(groups[i].path);
+	_exit(status);
+}
+
 static void must(long r, const char *what)
 {
 	if (r < 0) {
 		warn("%s", what);
-		_exit(111);
+		give_up(111);
 	}
 }
 
@@ -493,18 +502,32 @@ static void mount_all(void)
 	done(STEP_CGROUP_MOUNT);
 }
 
+static int wait_for_parent(int sock)
+{
+	char room[CMSG_SPACE(sizeof(int))];
+	char c;
+	struct iovec data = {&c, 1};
+	struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+	int overlay = -1;
+
+	must(recvmsg(sock, &m, MSG_CMSG_CLOEXEC) == 1 ? 0 : -1, "go");
+	if (m.msg_controllen >= CMSG_LEN(sizeof(int)))
+		memcpy(&overlay, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+	return overlay;
+}
+
 static void child(int go, const char *root)
 {
 	char *argv[] = {(char *)opt.program, NULL};
 	char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", NULL};
-	char c;
+	int overlay = -1;
 
 	done(STEP_CHILD_STARTS);
 	if (opt.cgroup)
 		join_groups();
 	done(STEP_JOIN);
 	if (opt.userns || opt.overlay) {
-		must(read(go, &c, 1) == 1 ? 0 : -1, "go");
+		overlay = wait_for_parent(go);
 		must(syscall(SYS_setresgid, 0, 0, 0), "setresgid");
 		must(syscall(SYS_setresuid, 0, 0, 0), "setresuid");
 	}
@@ -518,7 +541,9 @@ static void child(int go, const char *root)
 		loopback_up();
 	done(STEP_LOOPBACK);
 	must(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "propagation");
-	if (!opt.overlay)
+	if (overlay >= 0)
+		must(move_mount(overlay, "", AT_FDCWD, root, MOVE_MOUNT_F_EMPTY_PATH), root);
+	else
 		must(mount(root, root, NULL, MS_BIND | MS_REC, NULL), root);
 	must(chdir(root), root);
 	done(STEP_ROOT);
@@ -555,17 +580,16 @@ static void write_maps(pid_t pid)
 	put(dir, "gid_map", "0 100000 65536");
 }
 
-/* Made by the parent, who has the rights; idmapped layers need the child's user namespace. */
-static void mount_overlay(pid_t pid, const char *dir)
+/* Made by the parent, who has the rights, and handed over; idmapped layers need the child's user namespace. */
+static int make_overlay(pid_t pid, const char *dir)
 {
-	char path[64];
-	char data[4096];
-	char lower[64];
-	char place[600];
+	char lower[512];
+	char path[600];
 	int tree = -1;
+	int fs;
+	int overlay;
 
-	(void)snprintf(place, sizeof(place), "%s/m", dir);
-	(void)snprintf(lower, sizeof(lower), "/proc/self/fd/");
+	(void)snprintf(lower, sizeof(lower), "%s", opt.rootfs);
 	if (opt.idmap) {
 		struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
 		int userns;
@@ -580,11 +604,45 @@ static void mount_overlay(pid_t pid, const char *dir)
 		close(userns);
 		(void)snprintf(lower, sizeof(lower), "/proc/self/fd/%d", tree);
 	}
-	(void)snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s/u,workdir=%s/w", opt.idmap ? lower : opt.rootfs,
-		       dir, dir);
-	must(mount("overlay", place, "overlay", 0, data), "overlay");
+	fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	must(fs, "fsopen");
+	must(fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", lower, 0), "lowerdir");
+	(void)snprintf(path, sizeof(path), "%s/u", dir);
+	must(fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", path, 0), "upperdir");
+	(void)snprintf(path, sizeof(path), "%s/w", dir);
+	must(fsconfig(fs, FSCONFIG_SET_STRING, "workdir", path, 0), "workdir");
+	must(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0), "overlay");
+	overlay = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	must(overlay, "fsmount");
+	close(fs);
 	if (tree >= 0)
 		close(tree);
+	return overlay;
+}
+
+union fd_message {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+/* Let the child go on, with the overlay where there is one. */
+static void tell(int sock, int overlay)
+{
+	union fd_message fds = {};
+	struct iovec data = {(char *)"g", 1};
+	struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+
+	if (overlay >= 0) {
+		m.msg_control = &fds;
+		m.msg_controllen = sizeof(fds);
+		fds.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
+					    .cmsg_level = SOL_SOCKET,
+					    .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&fds.head), &overlay, sizeof(int));
+	}
+	must(sendmsg(sock, &m, 0), "tell");
+	if (overlay >= 0)
+		close(overlay);
 }
 
 static void overlay_folders(const char *dir)
@@ -605,8 +663,6 @@ static void remove_overlay(const char *dir)
 	static const char *const names[] = {"/u", "/w/work", "/w", "/m", ""};
 	char path[600];
 
-	(void)snprintf(path, sizeof(path), "%s/m", dir);
-	must(umount2(path, MNT_DETACH), path);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		(void)snprintf(path, sizeof(path), "%s%s", dir, names[i]);
 		(void)rmdir(path);
@@ -642,6 +698,7 @@ static void container(unsigned i)
 	char dir[512] = "";
 	char merged[600];
 	int unified = -1;
+	int overlay = -1;
 	int go[2];
 	int status;
 	pid_t pid;
@@ -649,7 +706,7 @@ static void container(unsigned i)
 	name_groups(i);
 	(void)snprintf(dir, sizeof(dir), "%s/%d-%u", opt.overlay ? opt.overlay : "", (int)getpid(), i);
 	(void)snprintf(merged, sizeof(merged), "%s/m", dir);
-	must(pipe2(go, O_CLOEXEC), "pipe");
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, go), "socketpair");
 	mark_ns = opt.steps ? now() : 0;
 	if (opt.cgroup)
 		make_groups(&unified);
@@ -665,16 +722,18 @@ static void container(unsigned i)
 		write_maps(pid);
 	done(STEP_ID_MAPS);
 	if (opt.overlay)
-		mount_overlay(pid, dir);
+		overlay = make_overlay(pid, dir);
 	done(STEP_OVERLAY);
 	if (opt.userns || opt.overlay)
-		must(write(go[1], "g", 1), "go");
+		tell(go[1], overlay);
 	if (opt.cgroup && opt.limits)
 		limit_groups(unified);
 	done(STEP_CGROUP_LIMITS);
 	must(waitpid(pid, &status, 0), "wait");
-	if (status)
-		errx(1, "the container's program ended with status 0x%x", (unsigned)status);
+	if (status) {
+		warnx("the container's program ended with status 0x%x", (unsigned)status);
+		give_up(1);
+	}
 	if (opt.steps) {
 		mark_ns = now();
 		spent_ns[STEP_EXEC_EXIT] += mark_ns - spent_ns[STEP_COUNT];
@@ -795,6 +854,7 @@ int main(int argc, char *argv[])
 	uint64_t t;
 
 	parse(argc, argv);
+	owner = getpid();
 	if (opt.cgroup)
 		find_groups();
 	if (opt.filter)

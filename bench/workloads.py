@@ -249,22 +249,15 @@ class Bench:
 
     def floor_workload(self):
         """What each part of the container costs the kernel, and the steps of the whole."""
-        count = "30" if self.short else "100"
+        count = "20" if self.short else "100"
         forms = {"as runc spec": [], "no net": ["--no-net"], "no cgroup": ["--no-cgroup"], "no cgroup, no net": ["--no-cgroup", "--no-net"],
                  "join by cgroup.procs": ["--procs"], "no devices": ["--no-devices"], "no masks": ["--no-masks"],
-                 "user namespace": ["--userns"]}
+                 "user namespace": ["--userns"], "overlay on tmpfs": ["--overlay", "/run"],
+                 "idmapped overlay, userns": ["--idmap", "--overlay", "/run"]}
         rows = {}
         for name, words in forms.items():
-            each = [float(quiet(self.floor_argv(*words, "--count", count)).split()[-3]) for _ in range(3)]
+            each = [float(quiet(self.floor_argv(*words, "--count", count)).split()[-3]) for _ in range(2 if self.short else 5)]
             rows[name] = [round(statistics.median(each)), round(min(each))]
-        scratch = "/run/bench-overlay"
-        os.makedirs(scratch)
-        for name, words in (("overlay on tmpfs", []), ("idmapped overlay on tmpfs", ["--idmap"])):
-            try:
-                each = [float(quiet(self.floor_argv(*words, "--overlay", scratch, "--count", count)).split()[-3]) for _ in range(3)]
-                rows[name] = [round(statistics.median(each)), round(min(each))]
-            except RuntimeError as error:
-                self.report.note(f"floor, {name}: {error}")
         self.report.table("floor", "The floor in a loop, us per container", ["median", "min"], rows)
         steps = {}
         for line in quiet(self.floor_argv("--steps", "--count", count)).splitlines():
@@ -291,10 +284,11 @@ class Bench:
                 self.report.note(f"podman left out: {error}")
         if self.start_docker():
             commands["docker"] = self.docker("run", "--rm", "--network", "none", "bench", "true")
-        commands["floor, no net, overlay, userns"] = self.floor_argv("--no-net", "--idmap", "--overlay", "/run")
+        (self.work / "overlay").mkdir()
+        commands["floor"] = self.floor_argv("--idmap", "--overlay", str(self.work / "overlay"))
         figures = in_turns(self.spawn, commands, 5 if self.short else 15, 1, cwd="/")
         self.report.times("engine", "run --rm --network none of a loaded image, ms", figures,
-                          {"podman": "podman", "docker": "docker"})
+                          {"podman": "podman", "docker": "docker", "floor": "floor"})
         self.report.goal("bothy run: time, of podman's (1/15)", 1 / 15, figures["bothy"].get("ratio_to_podman"))
         self.report.goal("bothy run: time, of docker's (1/20)", 1 / 20, figures["bothy"].get("ratio_to_docker"))
 
@@ -406,6 +400,17 @@ class Bench:
         for row in rows.values():
             row.append(ratio(row[0], rows.get("crun", [0])[0]))
         self.report.table("calls", "System calls of a whole run, the container's program included", ["calls", "x crun"], rows)
+        instructions = {}
+        for name, argv in self.runtimes.items():
+            done = subprocess.run(["perf", "stat", "-x,", "-e", "instructions:u", *argv, "run", "bench-perf"], text=True, check=False,
+                                  cwd=self.work / "bundle-plain", capture_output=True) if shutil.which("perf") else None
+            text = done.stderr.split(",")[0].strip() if done else ""
+            instructions[name] = int(text) if text.isdigit() else None
+        if any(instructions.values()):
+            self.report.table("instructions", "Instructions in user space of a whole run", ["instructions", "x crun"],
+                              {n: [v, ratio(v, instructions.get("crun"))] for n, v in instructions.items()})
+        else:
+            self.report.note("instructions are not counted: perf is not here, or the machine has no counter for them")
         self.report.goal("run: system calls, of crun's", 0.5, rows[OURS][1])
         self.report.goal("run: system calls, half of 967", 483, rows[OURS][0])
 
@@ -414,4 +419,8 @@ class Bench:
         for name in names:
             if only and name not in only:
                 continue
-            getattr(self, f"{name}_workload")()
+            try:
+                getattr(self, f"{name}_workload")()
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                self.report.note(f"workload {name} broke off: {error}")
+                self.report.data["broken"] = True
