@@ -372,7 +372,8 @@ static int attrs(char **argv)
 		return 1;
 	memcpy(message, head, 4);
 	/* The value carries an attribute of its own at the place where the wrapped length ends. */
-	memcpy(message + ((len + 4) & 0xffff), (uint16_t[2]){8, 99}, 4);
+	if (((len + 4) & 0xffff) < len)
+		memcpy(message + ((len + 4) & 0xffff), (uint16_t[2]){8, 99}, 4);
 	memcpy(&seen, message, 2);
 	memcpy(head, message + seen, 4);
 	printf("next attribute %u\n", head[1]);
