@@ -43,11 +43,14 @@ PACKAGES = [
     "libsqlite3-0", "nftables", "procps", "python3", "runc", "strace", "uidmap", "util-linux",
 ]
 
+# More for --integration: the tests build their attackers' programs, and unpack zstd layers.
+INTEGRATION_PACKAGES = ["gcc", "libc6-dev", "zstd"]
+
 # Not needed to run anything, and a third of the size: it is copied through memory at each boot.
 PRUNE = [
     "boot", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/zoneinfo",
     "usr/share/perl", "usr/lib/x86_64-linux-gnu/perl", "usr/lib/x86_64-linux-gnu/gconv",
-    "usr/lib/x86_64-linux-gnu/libcrun.a", "usr/lib/x86_64-linux-gnu/libperl.so.5.36.0", "usr/include",
+    "usr/lib/x86_64-linux-gnu/libcrun.a", "usr/lib/x86_64-linux-gnu/libperl.so.5.36.0",
     "usr/lib/python3.11/test", "usr/lib/python3.11/lib2to3", "usr/lib/python3.11/pydoc_data",
     "var/lib/apt/lists", "var/cache/apt", "var/cache/debconf",
 ]
