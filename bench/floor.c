@@ -8,13 +8,12 @@
  * One container after the other, `--count` of them. Each step's time is taken in the breakdown (--steps), and the loop's
  * as a whole without it. Run with --count 1 it is a program that makes one container, as a runtime is.
  *
- * usage: floor [--count N] [--steps] [--userns] [--net] [--no-net] [--no-cgroup] [--no-limits] [--no-devices] [--no-masks]
+ * usage: floor [--count N] [--steps] [--userns] [--no-net] [--no-cgroup] [--no-limits] [--no-devices] [--no-masks]
  *              [--overlay DIR] [--idmap] [--procs] [--filter FILE] ROOTFS [PROGRAM]
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -124,12 +123,11 @@ struct group {
 };
 
 struct options {
-	unsigned count;
 	bool steps, userns, net, cgroup, limits, devices, masks, idmap, procs;
-	const char *overlay, *filter, *rootfs, *program;
+	const char *count, *overlay, *filter, *rootfs, *program;
 };
 
-static struct options opt = {.count = 1, .net = true, .cgroup = true, .limits = true, .devices = true, .masks = true};
+static struct options opt = {.count = "1", .net = true, .cgroup = true, .limits = true, .devices = true, .masks = true};
 static struct group groups[GROUPS_MAX];
 static size_t group_count;
 static bool v2_only;
@@ -767,94 +765,55 @@ static void load_filter(void)
 
 static void parse(int argc, char *argv[])
 {
-	enum {
-		COUNT = 1,
-		STEPS,
-		USERNS,
-		NET,
-		NO_NET,
-		NO_CGROUP,
-		NO_LIMITS,
-		NO_DEVICES,
-		NO_MASKS,
-		OVERLAY,
-		IDMAP,
-		PROCS,
-		FILTER
+	static struct {
+		const char *name;
+		bool *flag;
+		const char **text;
+		bool value;
+	} words[] = {
+		{"steps", &opt.steps, NULL, true},
+		{"userns", &opt.userns, NULL, true},
+		{"no-net", &opt.net, NULL, false},
+		{"no-cgroup", &opt.cgroup, NULL, false},
+		{"no-limits", &opt.limits, NULL, false},
+		{"no-devices", &opt.devices, NULL, false},
+		{"no-masks", &opt.masks, NULL, false},
+		{"idmap", &opt.idmap, NULL, true},
+		{"procs", &opt.procs, NULL, true},
+		{"count", NULL, &opt.count, true},
+		{"overlay", NULL, &opt.overlay, true},
+		{"filter", NULL, &opt.filter, true},
 	};
-	static const struct option words[] = {
-		{"count", required_argument, NULL, COUNT},
-		{"steps", no_argument, NULL, STEPS},
-		{"userns", no_argument, NULL, USERNS},
-		{"net", no_argument, NULL, NET},
-		{"no-net", no_argument, NULL, NO_NET},
-		{"no-cgroup", no_argument, NULL, NO_CGROUP},
-		{"no-limits", no_argument, NULL, NO_LIMITS},
-		{"no-devices", no_argument, NULL, NO_DEVICES},
-		{"no-masks", no_argument, NULL, NO_MASKS},
-		{"overlay", required_argument, NULL, OVERLAY},
-		{"idmap", no_argument, NULL, IDMAP},
-		{"procs", no_argument, NULL, PROCS},
-		{"filter", required_argument, NULL, FILTER},
-		{},
-	};
-	int c;
+	const size_t n = sizeof(words) / sizeof(words[0]);
+	int at = 1;
 
-	while ((c = getopt_long(argc, argv, "", words, NULL)) > 0) {
-		switch (c) {
-		case COUNT:
-			opt.count = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case STEPS:
-			opt.steps = true;
-			break;
-		case USERNS:
-			opt.userns = true;
-			break;
-		case NET:
-		case NO_NET:
-			opt.net = c == NET;
-			break;
-		case NO_CGROUP:
-			opt.cgroup = false;
-			break;
-		case NO_LIMITS:
-			opt.limits = false;
-			break;
-		case NO_DEVICES:
-			opt.devices = false;
-			break;
-		case NO_MASKS:
-			opt.masks = false;
-			break;
-		case OVERLAY:
-			opt.overlay = optarg;
-			break;
-		case IDMAP:
-			opt.idmap = opt.userns = true;
-			break;
-		case PROCS:
-			opt.procs = true;
-			break;
-		case FILTER:
-			opt.filter = optarg;
-			break;
-		default:
+	for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
+		size_t i = 0;
+
+		while (i < n && strcmp(argv[at] + 2, words[i].name) != 0)
+			i++;
+		if (i == n || (words[i].text && at + 1 == argc))
 			errx(2, "see the head of bench/floor.c");
-		}
+		if (words[i].flag)
+			*words[i].flag = words[i].value;
+		else
+			*words[i].text = argv[++at];
 	}
-	if (optind >= argc)
+	if (at == argc)
 		errx(2, "no root file system given");
-	opt.rootfs = argv[optind];
-	opt.program = optind + 1 < argc ? argv[optind + 1] : "/bin/true";
+	opt.userns = opt.userns || opt.idmap;
+	opt.rootfs = argv[at];
+	opt.program = at + 1 < argc ? argv[at + 1] : "/bin/true";
 }
 
 int main(int argc, char *argv[])
 {
+	unsigned long count;
 	uint64_t t;
 
 	parse(argc, argv);
 	owner = getpid();
+	count = strtoul(opt.count, NULL, 10);
 	if (opt.cgroup)
 		find_groups();
 	if (opt.filter)
@@ -863,13 +822,13 @@ int main(int argc, char *argv[])
 	if (spent_ns == MAP_FAILED)
 		err(1, "mmap");
 	t = now();
-	for (unsigned i = 0; i < opt.count; i++)
+	for (unsigned i = 0; i < count; i++)
 		container(i);
 	t = now() - t;
 	if (opt.steps)
 		for (int s = 0; s < STEP_COUNT; s++)
-			printf("%-40s %8.1f us\n", step_names[s], (double)spent_ns[s] / 1e3 / opt.count);
-	if (opt.count > 1)
-		printf("%.1f us each\n", (double)t / 1e3 / opt.count);
+			printf("%-40s %8.1f us\n", step_names[s], (double)spent_ns[s] / 1e3 / (double)count);
+	if (count > 1)
+		printf("%.1f us each\n", (double)t / 1e3 / (double)count);
 	return 0;
 }

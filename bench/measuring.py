@@ -128,16 +128,18 @@ class Report:
             for label, base in bases.items():
                 if base in figures:
                     row[f"ratio_to_{label}"] = ratio(row["median_ms"], figures[base]["median_ms"])
+                    row[f"min_ratio_to_{label}"] = ratio(row["min_ms"], figures[base]["min_ms"])
                     row[f"cpu_ratio_to_{label}"] = ratio(row["cpu_median_ms"], figures[base]["cpu_median_ms"])
         self.data["workloads"][key] = {"title": title, "figures": figures}
         labels = [label for label, base in bases.items() if base in figures]
         print(f"\n{title}")
         head = f"  {'':28s} {'median':>9s} {'min':>9s} {'max':>9s} {'CPU':>9s} {'peak KiB':>9s}"
-        print(head + "".join(f" {'x ' + label:>9s}" for label in labels))
+        print(head + "".join(f" {'x ' + label:>9s}" for label in labels) + "   (of CPU time)")
         for name, row in figures.items():
             line = f"  {name:28s}" + "".join(f" {row[k]:9.2f}" for k in ("median_ms", "min_ms", "max_ms", "cpu_median_ms"))
             line += f" {row['peak_kib']:9d}"
-            print(line + "".join(f" {row[f'ratio_to_{label}'] or 0:9.2f}" for label in labels), flush=True)
+            line += "".join(f" {row[f'ratio_to_{label}'] or 0:9.2f}" for label in labels)
+            print(line + "   (" + " ".join(f"{row[f'cpu_ratio_to_{label}'] or 0:.2f}" for label in labels) + ")", flush=True)
 
     def table(self, key, title, columns, rows):
         """@rows: {name: [values in the order of columns]}."""
