@@ -77,13 +77,19 @@ static int copy_up(struct launch *l, const struct spec_mount *m, int tree, struc
 	const struct safepath_copy_limits limits = {COPY_UP_ENTRIES, COPY_UP_BYTES};
 	autofd int from = safepath_open_dir(l->new_root, m->destination, false, err);
 	autofd int to = FD_NONE;
+	struct stat st;
+	int r;
 
 	if (from < 0)
 		return err->kind == ERROR_NOT_FOUND ? 0 : from;
 	to = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (to < 0)
+	if (to < 0 || fstat(to, &st) < 0)
 		return error_sys(err, errno, "open the new tmpfs");
-	return safepath_copy_up(from, to, &limits, err);
+	r = safepath_copy_up(from, to, &limits, err);
+	/* Its own mode it has already: the directory's, or what the document says (with_mode()). */
+	if (r == 0 && fchmod(to, st.st_mode & 07777) < 0)
+		return error_sys(err, errno, "set the mode of the new tmpfs");
+	return r;
 }
 
 /* A tmpfs over a directory of the image takes on its mode, as runc's does: what was private stays so. A mode in the
@@ -120,7 +126,7 @@ static int mount_file_system(struct launch *l, const struct spec_mount *m, struc
 			 late_ro ? m->sb_flags & ~(uint64_t)MS_RDONLY : m->sb_flags, attrs, err);
 	if (tree < 0)
 		return tree;
-	if (m->tmpcopyup)
+	if (m->tmpcopyup && r != SAFEPATH_CREATED)
 		r = copy_up(l, m, tree, err);
 	if (r >= 0)
 		r = finish_detached(l, tree, m, false, err);
