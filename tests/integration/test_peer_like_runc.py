@@ -17,11 +17,16 @@ def tmpfs_takes_the_mode_of_the_directory(w):
     (root / "private").mkdir(mode=0o700)
     os.chmod(root / "private", 0o700)
 
+    (root / "private2").mkdir(mode=0o700)
+    (root / "private2/file").write_text("of the image\n")
+
     def mounts(config):
-        for where, options in (("/private", []), ("/tmp", []), ("/etc", ["mode=711"]), ("/made", [])):
+        for where, options in (("/private", []), ("/tmp", []), ("/etc", ["mode=711"]), ("/made", []), ("/root", ["mode=711", "tmpcopyup"]),
+                               ("/new", ["mode=700", "tmpcopyup"]), ("/private2", ["tmpcopyup"])):
             config["mounts"].append({"destination": where, "type": "tmpfs", "source": "tmpfs", "options": options})
-    done = w.oci("run", "--bundle", w.bundle(["stat", "-c", "%a", "/private", "/tmp", "/etc", "/made"], mounts, root), w.id())
-    check_equal((done.code, done.out.split()), (0, ["700", "1777", "711", "1777"]), repr(done))
+    places = ["/private", "/tmp", "/etc", "/made", "/root", "/new", "/private2", "/private2/file"]
+    done = w.oci("run", "--bundle", w.bundle(["stat", "-c", "%a", *places], mounts, root), w.id())
+    check_equal((done.code, done.out.split()), (0, ["700", "1777", "711", "1777", "711", "700", "700", "644"]), repr(done))
 
 
 @test(root=True)
