@@ -24,6 +24,16 @@ def program(name, variable):
     return os.environ[variable] if variable in os.environ else shutil.which(name)
 
 
+def remove_groups(name):
+    """The engines leave the parent of their containers' groups behind; this one is ours, by name."""
+    for top in sorted({"/sys/fs/cgroup", *(e.path for e in os.scandir("/sys/fs/cgroup") if e.is_dir())}):
+        for folder, _, _ in os.walk(os.path.join(top, name), topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass  # busy for a moment longer, or not of cgroup's
+
+
 def write_image(rootfs, file):
     """A docker-archive, which every engine loads: one layer, the tag bench:latest."""
     layer = io.BytesIO()
@@ -66,6 +76,7 @@ class Bench:
         folder.mkdir()
         quiet([str(self.bin / OURS), "spec", "--bundle", str(folder)])
         doc = json.loads((folder / "config.json").read_text())
+        doc["ociVersion"] = "1.0.2"  # older peers refuse newer ones
         doc["process"].update(terminal=False, args=["/bin/true"])
         doc["process"].pop("rlimits", None)
         doc["root"]["path"] = self.rootfs
@@ -110,7 +121,8 @@ class Bench:
         with open(self.work / "dockerd.log", "w", encoding="utf-8") as log:
             self.dockerd = subprocess.Popen(
                 [daemon, "--data-root", str(self.work / "docker"), "--exec-root", "/run/bench-docker", "--bridge", "none",
-                 "-H", f"unix://{self.work}/docker.sock", "-p", "/run/bench-docker.pid", "--iptables=false", "--ip6tables=false"],
+                 "-H", f"unix://{self.work}/docker.sock", "-p", "/run/bench-docker.pid", "--iptables=false", "--ip6tables=false",
+                 "--cgroup-parent", f"/bothy-bench-{os.getpid()}"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         end = time.monotonic() + 40
         while time.monotonic() < end and self.dockerd.poll() is None:
@@ -138,6 +150,7 @@ class Bench:
             except subprocess.TimeoutExpired:
                 self.dockerd.kill()
                 self.dockerd.wait()
+        remove_groups(f"bothy-bench-{os.getpid()}")
 
     def docker_seccomp(self):
         """What docker gives a container, taken from the document that it hands to its runtime."""
@@ -275,7 +288,8 @@ class Bench:
         if podman:
             base = [podman, "--root", str(self.work / "podman"), "--runroot", "/run/bench-podman", "--cgroup-manager", "cgroupfs",
                     "--events-backend", "file"]
-            run = [*base, "run", "--rm", "--network", "none", "--ulimit", "host", "bench", "true"]
+            run = [*base, "run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024",
+                   "--ulimit", "nproc=1024:1024", "--cgroup-parent", f"/bothy-bench-{os.getpid()}", "bench", "true"]
             try:
                 quiet([*base, "load", "-i", str(self.image())])
                 quiet(run)
