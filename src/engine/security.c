@@ -152,10 +152,27 @@ static void remove_path(struct spec_strs *list, const char *path)
 	list->items[kept] = NULL;
 }
 
+/* How often each CPU was slowed down tells of the neighbours' work (V36). All CPUs have the counters or none. */
+static void mask_throttle_counters(struct making *m)
+{
+	const long count = sysconf(_SC_NPROCESSORS_CONF);
+	struct stat st;
+
+	for (long i = 0; i < count; i++) {
+		const char *path = arena_printf(&m->spec.arena, "/sys/devices/system/cpu/cpu%ld/thermal_throttle", i);
+
+		if (i == 0 && safepath_host_stat(path, &st) < 0)
+			return;
+		spec_strs_push(&m->spec.arena, &m->spec.linux_.masked_paths, path);
+	}
+}
+
 static void masks(struct making *m, const struct security *s)
 {
-	if (!m->opt->privileged && !s->unmask_all)
+	if (!m->opt->privileged && !s->unmask_all) {
 		spec_add_default_masks(&m->spec);
+		mask_throttle_counters(m);
+	}
 	for (size_t i = 0; i < s->unmask.count && !s->unmask_all; i++) {
 		remove_path(&m->spec.linux_.masked_paths, s->unmask.items[i]);
 		remove_path(&m->spec.linux_.readonly_paths, s->unmask.items[i]);
