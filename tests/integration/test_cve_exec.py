@@ -2,6 +2,7 @@
 """Advisories about what a process carries with it: its own program, descriptors, working directory, rights, users."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import resource
@@ -10,7 +11,7 @@ import subprocess
 import time
 
 import cve
-from harness import check, check_equal, check_in, test, vacuous
+from harness import check, check_equal, check_in, read, test, vacuous
 
 # ---- V01 -------------------------------------------------------------------------------------------------------------
 
@@ -116,6 +117,39 @@ def cve_2019_5736_clone_cannot_be_made_writable(w):
     check("flags ro" in said or "seals write" in said, said)
 
 
+def is_protected(pid):
+    """Does the process run from a read-only mount or a sealed copy?"""
+    fd = os.open(f"/proc/{pid}/exe", os.O_RDONLY)
+    try:
+        if os.fstatvfs(fd).f_flag & os.ST_RDONLY:
+            return True
+        with contextlib.suppress(OSError):
+            return bool(fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
+        return False
+    finally:
+        os.close(fd)
+
+
+@test(root=True)
+def cve_2019_5736_starter_runs_from_a_protected_copy(w):
+    """Who starts a container whose root is the host's root runs from what nobody can write, with bothy and bothy-oci."""
+    root = w.rootfs()
+    name = w.id()
+    bothy = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "run", "--rm", "--network", "none"]
+    for command in ([w.bin / "bothy-oci", "--root", w.tmp / "state", "run", "--bundle", w.bundle(["sleep", "1000"]), name],
+                    [*bothy, "--userns", "host", "--rootfs", root, "/bin/sleep", "1000"],
+                    [*bothy, "--privileged", "--userns", "host", "--rootfs", root, "/bin/sleep", "1000"]):
+        child = w.spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        children = f"/proc/{child.pid}/task/{child.pid}/children"
+        w.wait_for(lambda path=children: any("sleep" in read(f"/proc/{pid}/cmdline") and "bothy" not in read(f"/proc/{pid}/cmdline")
+                                             for pid in read(path).split()), "the program to run")
+        check(is_protected(child.pid), f"{command[0]} {command[5:]} runs from a file that root inside may write")
+        for pid in read(children).split():
+            os.kill(int(pid), 9)
+        child.wait(20)
+    check(not is_protected(os.getpid()), "an ordinary program counts as protected: this test shows nothing")
+
+
 @test(root=True)
 def cve_2019_5736_works_on_a_naive_runtime(w):
     victim = w.tmp / "naive"
@@ -189,6 +223,27 @@ def watch_execs(w, more):
         said = cve.facts(w.log(c))
     check(count >= 20 and int(said["seen"]) >= 20, f"{count} execs, {said}")
     check_equal(said["out"], "0", f"ways out found, of {said} in {count} execs")
+
+
+@test(root=True)
+def cve_2016_9962_start_in_a_shared_pid_namespace(w):
+    """A container that shares its pid namespace with others, as in a pod, watches them start."""
+    root = marked_image(w)
+
+    def watcher(config):
+        config["root"]["path"] = str(root)
+    with w.container(["/probe", "steal", "6"], watcher) as c:
+        def edit(config):
+            cve.namespaces(config, "pid")
+            config["linux"]["namespaces"].append({"type": "pid", "path": f"/proc/{w.state(c)['pid']}/ns/pid"})
+        bundle = w.bundle(["true"], edit)
+        count = 0
+        while "seen" not in w.log(c):
+            done = shell_with_open_folders(w, w.bin / "bothy-oci", "--root", w.tmp / "state", "run", "--bundle", bundle, w.id())
+            count += done.code == 0
+        said = cve.facts(w.log(c))
+    check(count >= 20 and int(said["seen"]) >= 20, f"{count} starts, {said}")
+    check_equal(said["out"], "0", f"ways out found, of {said} in {count} starts")
 
 
 @test(root=True)
