@@ -97,6 +97,9 @@ struct command {
 int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out, struct args *ret_args,
 		 struct error *err);
 
+/* Does the option @word ("--name", "-x") take the word behind it as its value? Pure. */
+bool option_has_next(const struct option *table, const char *word);
+
 /* The command called @name, its alias, or NULL. */
 const struct command *command_find(const struct program *p, const char *name);
 /* Up to three commands near @name, as text for a hint; "" when none is. */

@@ -99,13 +99,14 @@ void command_print_overview(const struct program *p)
 	printf("\n'%s COMMAND --help' tells more of a command.\n", p->name);
 }
 
-static bool wants_help(int argc, char **argv, bool stop_at_first)
+static bool wants_help(const struct option *table, int argc, char **argv, bool stop_at_first)
 {
 	for (int i = 0; i < argc && !str_eq(argv[i], "--"); i++) {
 		if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h") || str_eq(argv[i], "-help"))
 			return true;
 		if (stop_at_first && argv[i][0] != '-')
 			return false;
+		i += option_has_next(table, argv[i]);
 	}
 	return false;
 }
@@ -142,7 +143,7 @@ static int run_command(const struct program *p, const struct command *c, int arg
 	autoargs struct args args = {};
 	int r;
 
-	if (wants_help(argc, argv, c->stop_at_first) && (!owns_h(c) || !argc || !str_eq(argv[0], "-h"))) {
+	if (wants_help(c->options, argc, argv, c->stop_at_first) && (!owns_h(c) || !argc || !str_eq(argv[0], "-h"))) {
 		command_print_help(p, c);
 		return 0;
 	}
@@ -178,7 +179,7 @@ int command_run(const struct program *p, int argc, char **argv, void *global, in
 	const struct command *c;
 	int r;
 
-	if (argc && wants_help(argc, argv, true)) {
+	if (argc && wants_help(p->options, argc, argv, true)) {
 		command_print_overview(p);
 		return 0;
 	}

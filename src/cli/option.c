@@ -221,6 +221,26 @@ static int parse_letters(const struct option *table, int argc, char **argv, void
 	return 1;
 }
 
+bool option_has_next(const struct option *table, const char *word)
+{
+	const struct option *o = NULL;
+
+	if (word[0] != '-' || strchr(word, '='))
+		return false;
+	o = find_long(table, word + (word[1] == '-' ? 2 : 1), strlen(word + (word[1] == '-' ? 2 : 1)));
+	/* Of letters in a bundle only the last can have a value of its own. */
+	for (const char *p = word + 1; !o && word[1] != '-' && *p; p++) {
+		o = find_letter(table, *p);
+		if (o && takes_value(o) && p[1])
+			return false;
+		if (o && !takes_value(o) && p[1])
+			o = NULL;
+		else if (!o)
+			return false;
+	}
+	return o && takes_value(o) && !(o->flags & OPTION_LATER);
+}
+
 int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out, struct args *ret_args,
 		 struct error *err)
 {

@@ -251,7 +251,7 @@ int engine_tmpfs_parse(struct arena *a, const char *text, struct spec_mount *ret
 }
 
 /* A typing error must not make a folder of root's on the host, as it does elsewhere: say what is missing. */
-static int check_source(const struct spec_mount *m, bool create, struct error *err)
+static int check_source(const char *option, const struct spec_mount *m, bool create, struct error *err)
 {
 	struct stat st;
 	int r = safepath_host_stat(m->source, &st);
@@ -259,8 +259,8 @@ static int check_source(const struct spec_mount *m, bool create, struct error *e
 	if (r == 0)
 		return 0;
 	if (r == -ENOENT && create)
-		return safepath_host_mkdir_all(m->source, 0755, err) < 0 ? error_wrap(err, "--volume") : 0;
-	error_sys(err, -r, "--volume: source '%s'", m->source);
+		return safepath_host_mkdir_all(m->source, 0755, err) < 0 ? error_wrap(err, "%s", option) : 0;
+	error_sys(err, -r, "%s: source '%s'", option, m->source);
 	return r == -ENOENT ? error_hint(err, "check the spelling, or let it be made: -v %s:%s:create", m->source, m->destination) : r;
 }
 
@@ -274,14 +274,14 @@ static int user_mounts(struct making *m, struct error *err)
 	for (size_t i = 0; i < o->volumes.count && r == 0; i++) {
 		r = engine_volume_parse(&m->spec.arena, o->volumes.items[i], m->idmap, &mount, &create, err);
 		if (r == 0)
-			r = check_source(&mount, create, err);
+			r = check_source("--volume", &mount, create, err);
 		if (r == 0)
 			engine_add_mount(&m->spec, &mount);
 	}
 	for (size_t i = 0; i < o->mounts.count && r == 0; i++) {
 		r = engine_mount_parse(&m->spec.arena, o->mounts.items[i], m->idmap, &mount, err);
 		if (r == 0 && mount.bind)
-			r = check_source(&mount, false, err);
+			r = check_source("--mount", &mount, false, err);
 		if (r == 0)
 			engine_add_mount(&m->spec, &mount);
 	}
