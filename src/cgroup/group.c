@@ -6,6 +6,7 @@
  * Flow of cgroup_create: plan the limits to learn which controllers are needed, choose hierarchies, and per hierarchy make
  * the directory; the fast path is one mkdir. Whatever fails, what this call made is removed again.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -15,8 +16,8 @@
 #include "kernel/cgroupfs.h"
 
 /* Joined wherever they are mounted: engines and language runtimes read their figures or limits there. The others
- * (hugetlb, net_cls, net_prio, perf_event, rdma, misc) only when the document asks for them. docs/cgroups.md has the
- * cost of each. */
+ * (hugetlb, net_cls, net_prio, perf_event, rdma, misc) only when the document asks for them, or later when an
+ * update does (cgroup_extend). docs/cgroups.md has the cost of each. */
 #define ALWAYS_JOINED                                                                                                  \
 	(CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_CPUSET) | CGROUP_BIT(CGROUP_MEMORY) | \
 	 CGROUP_BIT(CGROUP_BLKIO) | CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_DEVICES))
@@ -410,6 +411,64 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *r
 	}
 	*ret = take_ptr(&cg);
 	return 0;
+}
+
+/* Whoever forks meanwhile is found in the next round; a group that grows faster than that is left with its error. */
+#define EXTEND_ROUNDS 16
+
+static int move_all(const struct cgroup *cg, const struct cgroup_dir *d, struct error *err)
+{
+	for (int round = 0; round < EXTEND_ROUNDS; round++) {
+		autocgrouppids struct cgroup_pids all = {}, there = {};
+		int r = cgroup_pids(cg, true, &all, err);
+
+		if (r < 0)
+			return r;
+		if (cgroup_read_procs(d->path, &there) == 0 && there.count >= all.count)
+			return 0;
+		for (size_t i = 0; i < all.count; i++) {
+			char text[16];
+
+			(void)snprintf(text, sizeof(text), "%d", (int)all.items[i]);
+			r = cgroupfs_write(d->path, "cgroup.procs", text);
+			if (r < 0 && r != -ESRCH)
+				return error_sys(err, -r, "move process %d to %s", (int)all.items[i], d->path);
+		}
+	}
+	return error_set(err, ERROR_BUSY, EBUSY, "the container makes processes faster than they can be moved to %s", d->path);
+}
+
+int cgroup_extend(struct cgroup *cg, const struct cgroup_host *host, const struct cgroup_request *req, struct error *err)
+{
+	autoclean(making_done) struct making m = {.host = host, .req = req};
+	int extended = 0;
+	int r = needed_controllers(host, req->resources, &m.needed, m.fields, err);
+
+	if (r < 0 || cg->count == 0 || cg->mode == CGROUP_MODE_V2)
+		return r;
+	for (size_t i = 0; i < host->count && cg->count < CGROUP_HIERARCHY_MAX; i++) {
+		const struct cgroup_hierarchy *h = &host->items[i];
+		struct cgroup_dir *d = &cg->dirs[cg->count];
+		bool has = h->v2 || !(h->controllers & m.needed);
+
+		for (size_t k = 0; k < cg->count && !has; k++)
+			has = !cg->dirs[k].v2 && (cg->dirs[k].controllers & h->controllers);
+		if (has)
+			continue;
+		r = dir_init(&m, h, d, err);
+		if (r == 0)
+			r = make_in(&m, d, err);
+		if (r == 0)
+			r = move_all(cg, d, err);
+		if (r != 0) {
+			(void)remove_made(d);
+			dir_done(d);
+			return r < 0 ? r : extended;
+		}
+		cg->count++;
+		extended = CGROUP_EXTENDED;
+	}
+	return extended;
 }
 
 int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret, struct error *err)

@@ -189,7 +189,6 @@ int runtime_explain(struct runtime *rt, const struct spec *spec, const struct ru
 		r = cgroup_host_probe(&host, err);
 	if (r < 0)
 		return r;
-	facts.cgroup_v2_only = host.mode == CGROUP_MODE_V2;
 	facts.in_userns = launch_in_userns(&ignored);
 	r = runtime_plan_build(spec, opt, &facts, false, &p, err);
 	if (r < 0)

@@ -714,7 +714,6 @@ static int gather_facts(struct launch *l, struct error *err)
 		.privileged = caps_have(CAP_SYS_ADMIN),
 		.euid = geteuid(),
 		.egid = getegid(),
-		.cgroup_v2_only = l->cgroup_host.mode == CGROUP_MODE_V2,
 	};
 	l->facts.in_userns = launch_in_userns(&ignored);
 	l->ignored_signals = signal_get_ignored();

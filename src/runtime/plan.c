@@ -157,7 +157,7 @@ static bool binds_by_host(const struct plan *p)
 	return p->sources_by_host && (p->new_userns || lin->ns[SPEC_NS_USER].path || lin->ns[SPEC_NS_MOUNT].path || has_idmap(p));
 }
 
-static void plan_host_before(struct plan *p, const struct plan_facts *facts)
+static void plan_host_before(struct plan *p)
 {
 	const struct spec *s = p->spec;
 
@@ -182,8 +182,9 @@ static void plan_host_before(struct plan *p, const struct plan_facts *facts)
 		host(p, PLAN_SOCKETS, 0, "");
 	if (p->need_cgroup)
 		host(p, PLAN_CGROUP_CREATE, 0, "");
-	/* v2: born in its group, limits in force from the first instruction. v1: moved there while its mounts are made. */
-	if (facts->cgroup_v2_only && p->need_cgroup)
+	/* Before anybody is in: they hold from the first instruction, and v1's device rules, which begin with "nothing", must not
+	 * meet a process that is making nodes. */
+	if (p->need_cgroup)
 		host(p, PLAN_CGROUP_LIMITS, 0, "");
 	host(p, PLAN_CLONE, 0, "");
 }
@@ -215,7 +216,7 @@ static bool has_early_hooks(const struct spec *s)
 	return has_runtime_hooks(s) || s->hooks.count[SPEC_HOOK_CREATE_CONTAINER];
 }
 
-static void plan_host_after(struct plan *p, const struct plan_facts *facts)
+static void plan_host_after(struct plan *p)
 {
 	const struct spec *s = p->spec;
 
@@ -227,8 +228,6 @@ static void plan_host_after(struct plan *p, const struct plan_facts *facts)
 		host(p, PLAN_OVERLAY, 0, "");
 	if (needs_mapped(p))
 		host(p, PLAN_MAPPED_TELL, 0, "");
-	if (p->need_cgroup && !facts->cgroup_v2_only)
-		host(p, PLAN_CGROUP_LIMITS, 0, "");
 	if (s->process.rlimit_count)
 		host(p, PLAN_RLIMITS, 0, "");
 	if (s->process.oom_score_adj.set)
@@ -398,8 +397,8 @@ int runtime_plan_build(const struct spec *spec, const struct runtime_create_opti
 	p.bind_devices = p.new_userns || spec->linux_.ns[SPEC_NS_USER].path || facts->in_userns;
 	plan_devices(&p);
 	plan_device_rules(&p);
-	plan_host_before(&p, facts);
-	plan_host_after(&p, facts);
+	plan_host_before(&p);
+	plan_host_after(&p);
 	plan_inside(&p);
 	*ret = p;
 	return 0;

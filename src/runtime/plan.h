@@ -21,7 +21,6 @@
 struct plan_facts {
 	bool privileged;      /* CAP_SYS_ADMIN over the mounts and namespaces that we were started in */
 	uint32_t euid, egid;
-	bool cgroup_v2_only;  /* a process can be cloned straight into its group */
 	bool in_userns;       /* our own user namespace is not the host's first */
 	bool apparmor, selinux;
 };

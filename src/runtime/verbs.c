@@ -304,6 +304,23 @@ int runtime_pids(struct runtime *rt, const char *id, pid_t **ret, size_t *ret_co
 	return 0;
 }
 
+/* A limit of a hierarchy that was not needed so far: join it now, and write that down. */
+static int extend_cgroup(struct subject *s, const struct spec_resources *res, struct error *err)
+{
+	autocgrouphost struct cgroup_host host = {};
+	autospec struct spec spec;
+	struct cgroup_request req = {.id = s->state.id, .resources = res, .may_hold_processes = true};
+	int r = cgroup_host_probe(&host, err);
+
+	spec_init(&spec);
+	if (r == 0)
+		r = state_load_spec(&s->state, &spec, err);
+	req.path = spec.linux_.cgroups_path;
+	if (r == 0)
+		r = cgroup_extend(s->cgroup, &host, &req, err);
+	return r == CGROUP_EXTENDED ? state_save(s->state.dir_fd, &s->state, cgroup_to_json(s->cgroup), err) : r;
+}
+
 int runtime_update(struct runtime *rt, const char *id, const struct spec_resources *res, struct error *err)
 {
 	autosubject struct subject s = SUBJECT_NONE;
@@ -315,7 +332,8 @@ int runtime_update(struct runtime *rt, const char *id, const struct spec_resourc
 		return not_running(err);
 	if (!s.cgroup || cgroup_is_empty(s.cgroup))
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "container '%s' has no cgroup to limit", id);
-	return cgroup_apply(s.cgroup, res, CGROUP_APPLY_UPDATE, err);
+	r = extend_cgroup(&s, res, err);
+	return r < 0 ? r : cgroup_apply(s.cgroup, res, CGROUP_APPLY_UPDATE, err);
 }
 
 static struct json *event(const char *type, const char *id, struct json *data)

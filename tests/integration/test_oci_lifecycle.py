@@ -189,6 +189,9 @@ def update_limits(w):
                     "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/memory/memory.limit_in_bytes").out.split()
         check_equal(seen, ["77", str(64 << 20)])
         w.ok("update", "-r", "-", c, stdin=json.dumps({"pids": {"limit": 55}}))
+        w.ok("update", "--cpuset-cpus", "0", c)
+        check_in("Cpus_allowed_list:\t0\n", open(f"/proc/{w.state(c)['pid']}/status", encoding="ascii").read())
+        check_in("Cpus_allowed_list:\t0\n", w.ok("exec", c, "cat", "/proc/self/status").out)
         bad = w.oci("update", "-r", "-", c, stdin='{"pids": {"limit": "x"}}')
         check(bad.code == 1 and "pids.limit" in bad.err, repr(bad))
 

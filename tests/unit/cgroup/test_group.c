@@ -212,7 +212,8 @@ TEST(cpuset_is_inherited_level_by_level)
 {
 	autotree struct tree t = {};
 	autocgroup struct cgroup *cg = NULL;
-	const struct cgroup_request req = {.path = "/a", .id = "c1"};
+	const struct spec_resources res = {.cpu = {.cpus = "1"}};
+	const struct cgroup_request req = {.path = "/a", .id = "c1", .resources = &res};
 	struct error err = {};
 
 	/* Plain directories grow no files, so the group is prepared and only what is empty may be filled. */
