@@ -268,6 +268,7 @@ def engine(w, kind):
 def normal(text):
     """What differs between any two runs: ids, pids in paths, times, mount ids."""
     text = re.sub(r"\b[0-9a-f]{12}([0-9a-f]{52})?\b", "ID", text)
+    text = re.sub(r"/c\d+\b", "/NAME", text)
     text = re.sub(r"/[A-Z0-9]{26}\b", "/LAYER", text)
     return text
 
@@ -286,22 +287,22 @@ def same(what, results):
 
 def view_script():
     """What a process can see of its container, in a form that can be compared line by line. Left out, as the runtimes do it
-    differently by choice (docs/engines.md): what masks a path, the freezer group (bothy-oci makes it when one pauses) and
+    differently by choice (docs/engines.md): what masks a path, the primary group among the others, the freezer and cpuset groups (bothy-oci makes them when they are needed) and
     the order of mounts."""
     return r"""
 exec 2>&1
-echo "== id"; id; umask; pwd; env | grep -v ^HOSTNAME= | sort
+echo "== id"; id -u; id -g; for g in $(id -G | tr ' ' '\n' | sort -n); do [ $g = $(id -g) ] || echo $g; done; umask; pwd; env | grep -v ^HOSTNAME= | sort
 echo "== limits"; cat /proc/self/limits /proc/self/oom_score_adj
-echo "== status"; grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp:|Cpus_allowed_list|Mems_allowed_list|SigIgn|SigBlk)' /proc/self/status
+echo "== status"; grep -E '^(Uid|Gid|Cap|NoNew|Seccomp:|Cpus_allowed_list|Mems_allowed_list|SigIgn|SigBlk)' /proc/self/status
 echo "== dev"; ls -lnR /dev | grep -v '^total' | sed 's/[A-Z][a-z][a-z] *[0-9]* *[0-9:]* / /'
 echo "== fd"; ls /proc/self/fd
 echo "== mounts"; awk '{sub(/ - /, " @"); sub(/ (shared|master|propagate_from):[0-9]+/, ""); sub(/@/, ""); print $5, $6, $7}' /proc/self/mountinfo |
-    grep -Ev '^(/sys/fs/cgroup|/proc/(acpi|keys|timer_list|kcore|scsi|asound|latency_stats|sched_debug|interrupts)|/sys/firmware|/sys/devices)' | sort
+    grep -Ev '^(/sys/fs/cgroup|/proc/(acpi|keys|timer_list|kcore|scsi|asound|latency_stats|sched_debug|interrupts)|/sys/firmware|/sys/dev)' | sort
 echo "== masked"; for f in /proc/kcore /proc/keys /proc/timer_list /proc/acpi /sys/firmware /proc/scsi; do ls -ld $f | cut -c1; head -c 1 $f 2>&1 | wc -c; done
 echo "== proc"; touch /proc/sys/kernel/hostname; echo x > /proc/sysrq-trigger; ls /proc/self/ns; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups
 echo "== sysctl"; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range /proc/sys/kernel/shmmax
-echo "== tree"; ls -la / /etc | sed 's/[A-Z][a-z][a-z] *[0-9]* *[0-9:]* / /' | sed -E 's/^(d.{10} +)[0-9]+/\1/'
-echo "== cgroup"; ls /sys/fs/cgroup | grep -Ev "freezer|unified"; grep -Ev "freezer|^0:" /proc/self/cgroup
+echo "== tree"; ls -la / /etc | grep -v ' hosts$' | sed 's/[A-Z][a-z][a-z] *[0-9]* *[0-9:]* / /' | sed -E 's/^(d.{10} +)[0-9]+/\1/'
+echo "== cgroup"; ls /sys/fs/cgroup | grep -Ev "freezer|cpuset|unified"; grep -Ev "freezer|cpuset|^0:" /proc/self/cgroup
 cat /proc/self/loginuid /proc/self/sessionid
 cat /proc/self/personality /proc/self/timerslack_ns; cat /proc/self/attr/current
 echo "== link"; ip addr | grep -v link/ | sed 's/^[0-9]*//'
@@ -313,3 +314,124 @@ def to_json(text):
         return json.loads(text)
     except ValueError as e:
         raise AssertionError(f"not JSON: {text!r}") from e
+
+
+class Podman(Engine):
+    """podman as root, with storage of its own, in one mount namespace that a sleeping process keeps."""
+
+    def __init__(self, w):
+        need("podman", "conmon", "runc", "unshare", "nsenter")
+        super().__init__(w, "podman")
+        self.state_root = Path("/run/bothy-oci")  # podman's clean-up calls the runtime without --runtime-flag
+        self.before = set(self.states())
+        self.spawn_daemon(["sleep", "infinity"], lambda: harness.read(f"/proc/{self.daemon.pid}/comm") == "sleep\n")
+        done = self.podman("runc", "import", image_tar(self.dir), "busy")
+        check_equal(done.code, 0, f"podman import: {done!r}")
+        self.baseline = self.mounts()
+        self.count = 0
+
+    def states(self):
+        return os.listdir(self.state_root) if self.state_root.is_dir() else []
+
+    def command(self, runtime, *args):
+        path = self.runtime if runtime == "bothy" else shutil.which(runtime)
+        return ["nsenter", "--mount", "--target", self.daemon.pid, "--", "podman", "--root", self.dir / "root",
+                "--runroot", self.dir / "run", "--tmpdir", self.dir / "tmp", "--cgroup-manager", "cgroupfs",
+                "--events-backend", "file", "--runtime", path, *args]
+
+    def podman(self, runtime, *args, **kwargs):
+        return self.run(self.command(runtime, *args), **kwargs)
+
+    def ok(self, runtime, *args, **kwargs):
+        done = self.podman(runtime, *args, **kwargs)
+        check_equal(done.code, 0, f"podman {' '.join(map(str, args))}: {done!r}: exit code")
+        return done.out
+
+    def options(self, options):
+        given = " ".join(map(str, options))
+        network = [] if "--network" in given else ["--network=none"]
+        # podman's own default asks for more files than a host without CAP_SYS_RESOURCE may give
+        return ["--cgroup-parent", self.parent, "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", *network, *options]
+
+    def once(self, runtime, options, *command, **kwargs):
+        return self.podman(runtime, "run", "--rm", *self.options(options), "busy", *command, **kwargs)
+
+    @contextlib.contextmanager
+    def container(self, runtime, options=(), command=("sleep", "1000")):
+        self.count += 1
+        name = f"c{self.count}"
+        self.ok(runtime, "run", "-d", "--name", name, *self.options(options), "busy", *command)
+        try:
+            yield name
+        finally:
+            self.podman(runtime, "rm", "-f", "-t", "0", name)
+
+    def inspect(self, name, form):
+        return self.ok("bothy", "inspect", "--format", form, name).strip()
+
+    def leftovers(self):
+        left = [f"mount {point}" for point in sorted(self.mounts() - self.baseline)]
+        left += [f"control group {path}" for path in groups_below(self.parent)
+                 if not path.endswith((self.parent, self.parent + "/conmon"))]
+        left += [f"container {name}" for name in self.ok("bothy", "ps", "-aq").split()]
+        left += [f"file {self.state_root}/{name}" for name in set(self.states()) - self.before]
+        return left
+
+    def end(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.podman("bothy", "rm", "-f", "-a", "-t", "0")
+        super().end()
+
+
+class Containerd(Engine):
+    """containerd and its own client, ctr."""
+
+    def __init__(self, w):
+        need("containerd", "ctr", "runc", "unshare")
+        super().__init__(w, "containerd")
+        self.socket = self.dir / "socket"
+        (self.dir / "config.toml").write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+                                              '[plugins."io.containerd.internal.v1.opt"]\n'
+                                              f'path = "{self.dir}/opt"\n')
+        self.spawn_daemon(["containerd", "--config", self.dir / "config.toml", "--root", self.dir / "root",
+                           "--state", self.dir / "state", "--address", self.socket],
+                          lambda: self.socket.exists() and self.ctr("version").code == 0)
+        self.baseline = self.mounts()
+        self.rootfs = self.dir / "rootfs"
+        self.rootfs.mkdir()
+        subprocess.run(["tar", "-C", self.rootfs, "-xf", image_tar(self.dir)], check=True)
+        self.count = 0
+
+    def ctr(self, *args, **kwargs):
+        return self.run(["ctr", "--address", self.socket, *args], **kwargs)
+
+    def new_name(self):
+        self.count += 1
+        return f"c{self.count}"
+
+    def run_args(self, runtime, name, options, command):
+        path = self.runtime if runtime == "bothy" else shutil.which(runtime)
+        return ["run", "--runc-binary", path, "--runc-root", self.dir / f"runc-{runtime}", "--cgroup", f"{self.parent}/{name}",
+                "--env", "PATH=/bin", *options, "--rootfs", self.rootfs, name, *command]
+
+    def once(self, runtime, options, *command, **kwargs):
+        return self.ctr(*self.run_args(runtime, self.new_name(), ["--rm", *options], command), **kwargs)
+
+    @contextlib.contextmanager
+    def container(self, runtime, options=(), command=("sleep", "1000")):
+        name = self.new_name()
+        done = self.ctr(*self.run_args(runtime, name, ["-d", *options], command))
+        check_equal(done.code, 0, f"ctr run -d: {done!r}")
+        try:
+            yield name
+        finally:
+            self.ctr("tasks", "kill", "-s", "KILL", name)
+            self.ctr("tasks", "delete", "-f", name)
+            self.ctr("containers", "delete", name)
+
+    def leftovers(self):
+        left = super().leftovers()
+        left += [f"container {name}" for name in self.ctr("containers", "list", "-q").out.split()]
+        for folder in self.dir.glob("runc-*/default"):
+            left += [f"file {folder}/{name}" for name in os.listdir(folder)]
+        return left

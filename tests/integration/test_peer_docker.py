@@ -97,7 +97,7 @@ def exec_forms(w):
         ((), ("sh", "-c", "exit 3")), ((), ("nope",)), ((), ("/etc",)), ((), ("/etc/passwd",)), (("-u", "1000:2000"), ("id",)), (("-u", "user"), ("id",)),
         (("-w", "/tmp"), ("pwd",)), (("-w", "/nowhere"), ("pwd",)), (("-e", "A=b"), ("sh", "-c", "echo $A $HOME $PATH")),
         (("--privileged",), ("grep", "Cap", "/proc/self/status")), (("-d",), ("true",)),
-        ((), ("sh", "-c", "grep -Ev 'freezer|^0:' /proc/self/cgroup; ls /proc/self/fd; cat /proc/self/limits /proc/self/oom_score_adj")),
+        ((), ("sh", "-c", "grep -Ev 'freezer|cpuset|^0:' /proc/self/cgroup; ls /proc/self/fd; cat /proc/self/limits /proc/self/oom_score_adj")),
         ((), ("grep", "-E", "Cap|NoNew|Seccomp:|Sig(Ign|Blk)", "/proc/self/status")),
     )
     with engine(w, Docker) as d, d.container("runc", ("--env", "X=y", "--ulimit", "nofile=99:99")) as theirs, \
@@ -236,9 +236,9 @@ def pause(w):
 
 # Without /dev/net/tun, which runc allowed everyone until 1.2.
 LIMITS = r"""cd /sys/fs/cgroup; for f in memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes memory/memory.soft_limit_in_bytes \
-    memory/memory.swappiness memory/memory.oom_control cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us cpu/cpu.shares pids/pids.max cpuset/cpuset.cpus cpuset/cpuset.mems \
-    memory.max memory.swap.max memory.low cpu.max cpu.weight pids.max cpuset.cpus; do [ -f $f ] && echo $f $(cat $f | sed 's/oom_kill [0-9]*//'); done;
-    sort devices/devices.list | grep -v '^c 10:200 '; echo"""
+    memory/memory.swappiness memory/memory.oom_control cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us cpu/cpu.shares pids/pids.max \
+    memory.max memory.swap.max memory.low cpu.max cpu.weight pids.max; do [ -f $f ] && echo $f $(cat $f | sed 's/oom_kill [0-9]*//'); done;
+    grep -E '(Cpus|Mems)_allowed_list' /proc/self/status; sort devices/devices.list | grep -v '^c 10:200 '; echo"""
 
 
 @test(root=True)
