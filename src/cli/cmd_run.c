@@ -73,7 +73,7 @@ static const struct option table[] = {
 	/* namespaces */
 	{"network", 0, OPTION_STRING, AT(network), "MODE", "none (default: loopback only), host, container:NAME, ns:PATH", 0},
 	{"net", 0, OPTION_STRING, AT(network), "MODE", "", OPTION_HIDDEN},
-	{"userns", 0, OPTION_STRING, AT(userns), "MODE", "auto (default: ids of its own), auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, nomap, host", 0},
+	{"userns", 0, OPTION_STRING, AT(userns), "MODE", "auto (default: ids of its own), auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, host", 0},
 	{"uidmap", 0, OPTION_STRINGS, AT(uidmaps), "IN:OUT:N", "map N user ids from IN inside to OUT on the host", 0},
 	{"gidmap", 0, OPTION_STRINGS, AT(gidmaps), "IN:OUT:N", "the same for groups", 0},
 	{"pid", 0, OPTION_STRING, AT(pid), "MODE", "private, host, container:NAME", 0},

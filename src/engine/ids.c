@@ -299,28 +299,6 @@ static void trim_maps(struct spec_id_maps *maps, uint32_t size)
 	maps->count = kept;
 }
 
-/* Podman's nomap: the user's own id is not in the container, only subordinate ones are. */
-static int nomap(struct making *m, struct error *err)
-{
-	struct spec_linux *l = &m->spec.linux_;
-
-	if (m->engine->root)
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns nomap: it is for plain users, root's ids are never mapped"), err),
-				  "leave it out: auto is the default");
-	for (int kind = 0; kind < 2; kind++) {
-		struct ids_range ranges[16];
-		size_t n = subids(kind ? IDS_GID : IDS_UID, ranges, ARRAY_SIZE(ranges));
-
-		if (!n)
-			return error_hint((error_set(err, ERROR_NOT_FOUND, ENOENT, "--userns nomap: you have no subordinate ids"), err),
-					  "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", user_name());
-		for (size_t i = 0; i < n; i++)
-			add_map(&m->spec.arena, kind ? &l->gid_mappings : &l->uid_mappings, ranges[i].inside - 1, ranges[i].outside,
-				ranges[i].count);
-	}
-	return 0;
-}
-
 /* What may stand behind the colon of --userns MODE:KEY=VALUE,... */
 struct userns_words {
 	uint32_t size, uid, gid;
@@ -458,11 +436,9 @@ static int choose_mode(struct making *m, struct error *err)
 		return auto_maps(m, &w, err);
 	if (str_eq(mode, "keep-id"))
 		return keep_id(m, &w, err);
-	if (str_eq(text, "nomap"))
-		return nomap(m, err);
 	if (!str_eq(text, "host"))
 		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns: unknown mode \"%s\"", text), err),
-				  "known are auto, auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, keep-id:uid=N,gid=N, nomap and host");
+				  "known are auto, auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, keep-id:uid=N,gid=N and host");
 	/* A plain user has no rights on the host: his own ids are all that "host" can mean. */
 	m->own_userns = !m->engine->root;
 	if (m->own_userns)

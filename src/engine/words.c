@@ -98,30 +98,53 @@ static bool rename_field(struct error *err)
 	return false;
 }
 
-/* "mount '/v': mounts[7]: text" -> "mount '/v': text": nobody numbered them. */
-static void drop_index(struct error *err)
+/* The mount that "mounts[7]..." in the text means, and where the text behind it begins; NULL: none. */
+static const struct spec_mount *named_mount(const struct making *m, char *msg, char **ret_at, char **ret_rest)
 {
-	char *at = strstr(err->msg, "mounts[");
-	char *end = at ? strstr(at, "]") : NULL;
+	char *at = strstr(msg, "mounts[");
+	char *end = at ? at + strlen("mounts[") : NULL;
+	size_t i = 0;
 
-	if (!end)
-		return;
+	for (; end && *end >= '0' && *end <= '9' && i < m->spec.mount_count; end++)
+		i = i * 10 + (size_t)(*end - '0');
+	if (!at || *end != ']' || i >= m->spec.mount_count)
+		return NULL;
 	end += strcspn(end, ":");
-	if (end[0] == ':' && end[1] == ' ')
-		memmove(at, end + 2, strlen(end + 2) + 1);
+	if (end[0] != ':' || end[1] != ' ')
+		return NULL;
+	*ret_at = at;
+	*ret_rest = end + 2;
+	return &m->spec.mounts[i];
 }
 
 /* The file system can't be idmapped: which option works without. */
-static void hint_noidmap(const struct making *m, struct error *err)
+static void hint_noidmap(const struct making *m, const struct spec_mount *mount, struct error *err)
 {
-	const struct engine_run_options *o = m->opt;
+	const bool theirs = mount && strncmp(mount->source, m->bundle, strlen(m->bundle)) != 0;
 
-	if (!m->idmap || !strstr(err->msg, "idmap"))
-		return;
-	if (o->volumes.count || o->mounts.count)
-		error_hint(err, "mount it without: -v SOURCE:TARGET:noidmap (files there then belong to nobody inside), or --userns host");
+	if (theirs)
+		error_hint(err, "mount it as it is: -v %.60s:%.60s:noidmap (its owners are nobody inside), or use --userns host", mount->source,
+			   mount->destination);
 	else
-		error_hint(err, "run it in the host's user namespace: --userns host");
+		error_hint(err, "run it with the host's ids: --userns host");
+}
+
+/* "mount '/v': mounts[7]: text" -> "mount '/v': text", "mounts[7].source: text" -> "'/source' on '/v': text". */
+static void name_mount(const struct making *m, struct error *err)
+{
+	struct error old = *err;
+	char *at = NULL;
+	char *rest = NULL;
+	const struct spec_mount *mount = named_mount(m, old.msg, &at, &rest);
+
+	if (mount && at == old.msg)
+		error_set(err, old.kind, old.code, "'%s' on '%s': %s", mount->source, mount->destination, rest);
+	else if (mount)
+		error_set(err, old.kind, old.code, "%.*s%s", (int)(at - old.msg), old.msg, rest);
+	if (mount && old.hint[0])
+		error_hint(err, "%s", old.hint);
+	if (m->idmap && strstr(err->msg, "map the ids of a mount"))
+		hint_noidmap(m, mount, err);
 }
 
 int engine_words(const struct making *m, struct error *err)
@@ -134,8 +157,7 @@ int engine_words(const struct making *m, struct error *err)
 		return error_hint(err, "run it as root, or with cgroup v2 and systemd: systemd-run --user --scope -p Delegate=yes bothy run ...");
 	}
 	if (!rename_field(err))
-		drop_index(err);
-	hint_noidmap(m, err);
+		name_mount(m, err);
 	return -err->code;
 }
 
