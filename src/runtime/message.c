@@ -31,6 +31,9 @@ int launch_receive(int sock, struct launch_message *ret, int *ret_fd)
 	int fd = FD_NONE;
 	ssize_t n = fd_recv(sock, ret, sizeof(*ret), &fd, 1, NULL);
 
+	/* The other side closed without reading what we had sent: the kernel says so once, before it gives what came last. */
+	if (n == -ECONNRESET)
+		n = fd_recv(sock, ret, sizeof(*ret), &fd, 1, NULL);
 	if (n > 0 && (size_t)n < offsetof(struct launch_message, error))
 		n = -EBADMSG;
 	if (n <= 0 || !ret_fd) {
