@@ -269,6 +269,7 @@ def normal(text):
     """What differs between any two runs: ids, pids in paths, times, mount ids."""
     text = re.sub(r"\b[0-9a-f]{12}([0-9a-f]{52})?\b", "ID", text)
     text = re.sub(r"/c\d+\b", "/NAME", text)
+    text = re.sub(r"container_uuid=\w+", "container_uuid", text)
     text = re.sub(r"/[A-Z0-9]{26}\b", "/LAYER", text)
     return text
 
