@@ -182,6 +182,12 @@ static int in_sysctl(struct launch *l, const struct plan_step *s, struct error *
 	return safepath_proc_write_sysctl(&l->entry.proc, s->name, l->spec->linux_.sysctl.items[s->index].value, err);
 }
 
+static int in_own_rlimits(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return entry_rlimits(&l->entry, err);
+}
+
 static int in_process(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
@@ -291,6 +297,7 @@ static const inside_fn steps[PLAN_OP_COUNT] = {
 	[PLAN_ROOT_READONLY] = inside_root_readonly,
 	[PLAN_ROOT_PROPAGATION] = inside_root_propagation,
 	[PLAN_WORK_DIR] = inside_work_dir,
+	[PLAN_OWN_RLIMITS] = in_own_rlimits,
 	[PLAN_PROCESS] = in_process,
 	[PLAN_LOOKUP] = in_lookup,
 	[PLAN_STDIO] = in_stdio,

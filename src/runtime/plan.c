@@ -210,6 +210,11 @@ static bool has_runtime_hooks(const struct spec *s)
 	return s->hooks.count[SPEC_HOOK_PRESTART] || s->hooks.count[SPEC_HOOK_CREATE_RUNTIME];
 }
 
+static bool has_userns(const struct plan *p)
+{
+	return p->new_userns || p->spec->linux_.ns[SPEC_NS_USER].path;
+}
+
 /* Those that the two sides meet for; createContainer hooks need the pid that only the host's side knows. */
 static bool has_early_hooks(const struct spec *s)
 {
@@ -228,7 +233,7 @@ static void plan_host_after(struct plan *p)
 		host(p, PLAN_OVERLAY, 0, "");
 	if (needs_mapped(p))
 		host(p, PLAN_MAPPED_TELL, 0, "");
-	if (s->process.rlimit_count)
+	if (s->process.rlimit_count && has_userns(p))
 		host(p, PLAN_RLIMITS, 0, "");
 	if (s->process.oom_score_adj.set)
 		host(p, PLAN_OOM_SCORE, 0, "");
@@ -345,6 +350,10 @@ static void plan_inside(struct plan *p)
 	plan_inside_mounts(p);
 	plan_inside_root(p);
 	if (s->process.set) {
+		/* With the host's rights the process sets its own, before it gives them up; in a user namespace it has none to
+		 * raise a limit with, so the host's side does it. */
+		if (s->process.rlimit_count && !has_userns(p))
+			inside(p, PLAN_OWN_RLIMITS, 0, "");
 		inside(p, PLAN_PROCESS, 0, "");
 		inside(p, PLAN_STDIO, 0, "");
 		inside(p, PLAN_USER, 0, "");
@@ -465,6 +474,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_ROOT_READONLY] = {"read-only root", "", "mount_setattr", RUNTIME_RECIPE_IMAGE},
 	[PLAN_ROOT_PROPAGATION] = {"root propagation", "", "mount_setattr", RUNTIME_RECIPE_MOUNT},
 	[PLAN_WORK_DIR] = {"working directory", "made when it is missing", "openat2 mkdirat", RUNTIME_RECIPE_IMAGE},
+	[PLAN_OWN_RLIMITS] = {"rlimits", "resource limits of the process", "prlimit64", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_PROCESS] = {"process attributes", "scheduler, io priority, memory policy, personality, umask", "sched_setattr ioprio_set set_mempolicy personality umask", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_LOOKUP] = {"find program", "", "openat2", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_STDIO] = {"stdio", "standard input and output belong to the user", "fchown", RUNTIME_RECIPE_PROGRAM},

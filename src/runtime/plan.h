@@ -86,6 +86,7 @@ enum plan_op {
 	PLAN_ROOT_READONLY,
 	PLAN_ROOT_PROPAGATION,
 	PLAN_WORK_DIR,       /* make process.cwd in the root when it is missing */
+	PLAN_OWN_RLIMITS,
 	PLAN_PROCESS,        /* personality, scheduler, io priority, memory policy, affinity, umask */
 	PLAN_LOOKUP,         /* find the program */
 	PLAN_STDIO,          /* stdio belongs to the program's user */

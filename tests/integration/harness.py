@@ -79,7 +79,7 @@ def cgroup_dirs():
         if kind in ("cgroup", "cgroup2"):
             for path, _, _ in os.walk(fields[4]):
                 # Others may test on the same host at the same time: only groups with names of ours count.
-                if "/bt-" in path or "/bothy" in path:
+                if f"/bt-{os.getpid()}-" in path or "/bothy" in path:
                     found.add(path)
     return found
 
