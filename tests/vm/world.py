@@ -39,7 +39,7 @@ KERNELS = {"6.1": "bookworm", "6.12": "trixie"}
 # The root file system. The library packages are what the programs link with; crun and runc prove the world
 # itself and are peers in tests; the rest is what the integration tests call.
 PACKAGES = [
-    "apparmor", "busybox-static", "crun", "iproute2", "kmod", "libcap2", "libjson-c5", "libseccomp2",
+    "apparmor", "busybox-static", "crun", "e2fsprogs", "iproute2", "kmod", "libcap2", "libjson-c5", "libseccomp2",
     "libsqlite3-0", "nftables", "procps", "python3", "runc", "strace", "uidmap", "util-linux",
 ]
 
@@ -50,8 +50,8 @@ INTEGRATION_PACKAGES = ["gcc", "libc6-dev", "zstd"]
 PRUNE = [
     "boot", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/zoneinfo",
     "usr/share/perl", "usr/lib/x86_64-linux-gnu/perl", "usr/lib/x86_64-linux-gnu/gconv",
-    "usr/lib/x86_64-linux-gnu/libcrun.a", "usr/lib/x86_64-linux-gnu/libperl.so.5.36.0",
-    "usr/lib/python3.11/test", "usr/lib/python3.11/lib2to3", "usr/lib/python3.11/pydoc_data",
+    "usr/lib/x86_64-linux-gnu/libcrun.a", "usr/lib/x86_64-linux-gnu/libperl.so.*",
+    "usr/lib/python3.*/test", "usr/lib/python3.*/lib2to3", "usr/lib/python3.*/pydoc_data",
     "var/lib/apt/lists", "var/cache/apt", "var/cache/debconf",
 ]
 
@@ -353,7 +353,9 @@ def pack_modules(tree, release, out):
 def build_kernel(folder, suite):
     with tempfile.TemporaryDirectory(dir=folder) as work:
         apt = os.path.join(work, "apt")
-        options = private_apt(apt, suite) + [w for o in apt_proxy() for w in ("-o", o.replace(" ", "=").replace('"', ""))]
+        options = private_apt(apt, suite)
+        for proxy in apt_proxy():
+            options += ["-o", proxy.replace(" ", "=", 1).replace('"', "")]
         call(["apt-get", "-q", *options, "update"], "read the package lists of " + suite)
         depends = call(["apt-cache", *options, "depends", "linux-image-cloud-amd64"], "look up the kernel")
         image = [line.split()[1] for line in depends.splitlines() if line.strip().startswith("Depends: linux-image-")]
