@@ -112,6 +112,8 @@ int command_run(const struct program *p, int argc, char **argv, void *global, in
 		struct error *err);
 
 void command_print_overview(const struct program *p);
+/* The manual page of @c, or of the program with NULL, in man(7) language. */
+void command_print_man(const struct program *p, const struct command *c);
 void command_print_help(const struct program *p, const struct command *c);
 
 /* Entry points: the whole of a program behind main(). */

@@ -49,13 +49,49 @@ static void print_bash(void)
 	       "complete -o default -F _bothy bothy\n");
 }
 
+static void print_quoted(const char *s)
+{
+	putchar('\'');
+	for (; *s; s++)
+		if (*s == '\'' || *s == '\\')
+			printf("\\%c", *s);
+		else
+			putchar(*s);
+	putchar('\'');
+}
+
+static void print_fish(void)
+{
+	printf("# fish completion for bothy\n");
+	for (const struct command *const *c = bothy_commands; *c; c++) {
+		printf("complete -c bothy -n __fish_use_subcommand -f -a %s -d ", (*c)->name);
+		print_quoted((*c)->summary);
+		printf("\n");
+		for (const struct option *o = (*c)->options; o && o->name; o++) {
+			if (o->flags & (OPTION_HIDDEN | OPTION_LATER))
+				continue;
+			printf("complete -c bothy -n '__fish_seen_subcommand_from %s' -l %s", (*c)->name, o->name);
+			if (o->letter)
+				printf(" -s %c", o->letter);
+			printf("%s -d ", o->arg ? " -r" : "");
+			print_quoted(o->help);
+			printf("\n");
+		}
+	}
+	printf("complete -c bothy -n '__fish_seen_subcommand_from run rmi' -f -a \"(bothy images --format json 2>/dev/null |"
+	       " string replace -rf '.*\\\"Repository\\\":\\\"([^\\\"]*)\\\".*\\\"Tag\\\":\\\"([^\\\"]*)\\\".*' '\\$1:\\$2')\"\n");
+}
+
 static int run_completion(void *global, void *options, const struct args *args, struct error *err)
 {
 	(void)global;
 	(void)options;
-	if (!str_eq(args->items[0], "bash"))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "completion: expected bash, got \"%s\"", args->items[0]);
-	print_bash();
+	if (str_eq(args->items[0], "fish"))
+		print_fish();
+	else if (str_eq(args->items[0], "bash"))
+		print_bash();
+	else
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "completion: expected bash or fish, got \"%s\"", args->items[0]);
 	return 0;
 }
 
@@ -63,7 +99,7 @@ const struct command cmd_completion = {
 	.name = "completion",
 	.group = "About",
 	.args = "SHELL",
-	.summary = "print a completion script for a shell (bash)",
+	.summary = "print a completion script for a shell (bash, fish)",
 	.options_size = 1,
 	.min_args = 1,
 	.max_args = 1,

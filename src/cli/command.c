@@ -196,7 +196,17 @@ int command_run(const struct program *p, int argc, char **argv, void *global, in
 		return 0;
 	}
 	if (str_eq(rest.items[0], "help")) {
-		c = command_find(p, rest.items[1]);
+		const bool man = str_eq(rest.items[1], "--man");
+
+		if (man && rest.count == 2) {
+			command_print_man(p, NULL);
+			return 0;
+		}
+		c = command_find(p, rest.items[1 + man]);
+		if (c && man) {
+			command_print_man(p, c);
+			return 0;
+		}
 		if (!c)
 			return no_command(p, rest.items[1], err);
 		command_print_help(p, c);
