@@ -143,10 +143,11 @@ def cve_2019_5736_starter_runs_from_a_protected_copy(w):
         children = f"/proc/{child.pid}/task/{child.pid}/children"
         w.wait_for(lambda path=children: any("sleep" in read(f"/proc/{pid}/cmdline") and "bothy" not in read(f"/proc/{pid}/cmdline")
                                              for pid in read(path).split()), "the program to run")
-        check(is_protected(child.pid), f"{command[0]} {command[5:]} runs from a file that root inside may write")
+        protected = is_protected(child.pid)
         for pid in read(children).split():
             os.kill(int(pid), 9)
         child.wait(20)
+        check(protected, f"{command[0]} {command[5:]} runs from a file that root inside may write")
     check(not is_protected(os.getpid()), "an ordinary program counts as protected: this test shows nothing")
 
 
