@@ -171,6 +171,7 @@ void engine_nearest_images(const struct store_image_list *list, const char *type
 	for (size_t i = 0; i < list->count && found < 3; i++) {
 		const struct store_image_row *row = &list->rows[i];
 		const char *slash = row->repository ? strrchr(row->repository, '/') : NULL;
+		const char *end;
 		char full[512];
 		bool near;
 
@@ -178,7 +179,8 @@ void engine_nearest_images(const struct store_image_list *list, const char *type
 			continue;
 		(void)snprintf(full, sizeof(full), "%s:%s", row->repository, row->tag);
 		/* The name, with or without its tag or its folders; or the right name with another tag. */
-		near = str_distance(typed, full, limit) < limit || str_distance(typed, row->repository, limit) < limit ||
+		end = slash ? full + (slash + 1 - row->repository) : full; /* without its folders, with its tag */
+		near = str_distance(typed, end, limit) < limit || str_distance(typed, full, limit) < limit || str_distance(typed, row->repository, limit) < limit ||
 		       (slash && str_distance(typed, slash + 1, limit) < limit) ||
 		       (strncmp(typed, row->repository, strlen(row->repository)) == 0 && strchr(":@", typed[strlen(row->repository)]));
 		if (near && len < size) {

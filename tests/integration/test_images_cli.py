@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""load, images, rmi and `run NAME` with archives as others write them; help, manual pages and completion of every command."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import hostile_tar as hostile
+from harness import TOP, check, check_equal, check_in, skip, test
+
+
+def sha(data):
+    return hostile.sha(data)
+
+
+def busybox_layer():
+    path = shutil.which("busybox")
+    if not path:
+        skip("busybox-static is not installed")
+    with open(path, "rb") as file:
+        data = file.read()
+    return b"".join([hostile.directory("bin/"), hostile.entry("bin/busybox", data, mode=0o755),
+                     hostile.directory("etc/"), hostile.entry("etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:700:700::/home:/bin/sh\n"),
+                     hostile.entry("etc/group", b"root:x:0:\napp:x:700:\n"),
+                     *[hostile.directory(f"{d}/") for d in ("proc", "sys", "dev", "tmp")]]) + hostile.END
+
+
+def layout(w, name="layout", reference="team/app:1.5", config=None):
+    """An OCI layout of busybox; its reference and configuration as given."""
+    layer = busybox_layer()
+    inner = {"Cmd": ["/bin/busybox", "echo", "from the image"], "Env": ["PATH=/bin", "GREETING=hello"], **(config or {})}
+    image = json.dumps({"architecture": "amd64", "os": "linux", "created": "2024-01-02T03:04:05Z", "config": inner,
+                        "rootfs": {"type": "layers", "diff_ids": [sha(layer)]}}).encode()
+    manifest = json.dumps({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": sha(image), "size": len(image)},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": sha(layer), "size": len(layer)}]}).encode()
+    index = json.dumps({"schemaVersion": 2, "manifests": [
+        {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": sha(manifest), "size": len(manifest),
+         "annotations": {"org.opencontainers.image.ref.name": reference}}]}).encode()
+    folder = w.tmp / name
+    for path, data in {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": index, "blobs/sha256/" + sha(layer)[7:]: layer,
+                       "blobs/sha256/" + sha(image)[7:]: image, "blobs/sha256/" + sha(manifest)[7:]: manifest}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder, sha(image)[7:]
+
+
+def ok(w, *args, **kwargs):
+    done = w.bothy(*args, **kwargs)
+    check_equal(done.code, 0, f"bothy {' '.join(map(str, args))}: {done!r}")
+    return done.out
+
+
+@test
+def run_by_name_tag_and_id(w):
+    folder, image = layout(w)
+    check_in("Loaded image: team/app:1.5", ok(w, "load", "-i", folder))
+    for name in ("team/app:1.5", "docker.io/team/app:1.5", image[:12], image, f"sha256:{image}"):
+        check_equal(ok(w, "run", name), "from the image\n", name)
+    check_equal(ok(w, "run", "-e", "GREETING=hi", "team/app:1.5", "busybox", "env").count("GREETING=hi"), 1)
+    check_in("uid=700(app)", ok(w, "run", "-u", "app", "team/app:1.5", "busybox", "id"))
+    check_equal(ok(w, "run", "--entrypoint", "/bin/busybox", "team/app:1.5", "echo", "x"), "x\n")
+    ok(w, "run", "team/app:1.5", "busybox", "touch", "/bin/new")
+    check_equal(w.bothy("run", "team/app:1.5", "busybox", "ls", "/bin/new").code, 1, "the image is never written")
+    for typed in ("team/ap:1.5", "app:1.5", "team/app", "team/app:1.6"):
+        done = w.bothy("run", typed)
+        check_equal(done.code, 125, typed)
+        check_in("did you mean 'team/app:1.5'?", done.err, typed)
+
+
+@test
+def the_images_configuration_counts(w):
+    folder, _ = layout(w, config={"Entrypoint": ["/bin/busybox"], "Cmd": ["pwd"], "WorkingDir": "/srv/work", "User": "app",
+                                  "StopSignal": "SIGUSR1"})
+    ok(w, "load", "-i", folder)
+    check_equal(ok(w, "run", "team/app:1.5"), "/srv/work\n")
+    check_in("uid=700(app)", ok(w, "run", "team/app:1.5", "id"), "arguments go to the entry point")
+    check_equal(ok(w, "run", "-w", "/tmp", "-u", "0", "team/app:1.5"), "/tmp\n")
+
+
+@test
+def the_table(w):
+    folder, image = layout(w)
+    check_equal(ok(w, "images").split(), ["REPOSITORY", "TAG", "IMAGE", "ID", "CREATED", "SIZE"])
+    ok(w, "load", "-i", folder)
+    lines = ok(w, "images").splitlines()
+    check_equal(len(lines), 2)
+    check_equal(lines[1].split()[:3], ["team/app", "1.5", image[:12]])
+    check_in("ago", lines[1])
+    check_equal(lines[0].index("TAG"), lines[1].index("1.5"), "columns")
+    check_equal(ok(w, "images", "-q"), image[:12] + "\n")
+    check_equal(ok(w, "images", "-q", "--no-trunc"), f"sha256:{image}\n")
+    row = json.loads(ok(w, "images", "--format", "json"))
+    check_equal((row["Repository"], row["Tag"], row["ID"]), ("team/app", "1.5", image[:12]))
+    check_in("sha256:", ok(w, "images", "--digests"))
+    text = ok(w, "rmi", "team/app:1.5")
+    check_in("Untagged: ", text)
+    check_in(f"Deleted: sha256:{image}", text)
+    check_equal(len(ok(w, "images").splitlines()), 1)
+    done = w.bothy("rmi", "team/app:1.5")
+    check(done.code != 0 and done.err.startswith("Error: "), f"{done!r}")
+    ok(w, "rmi", "--ignore", "team/app:1.5")
+
+
+@test
+def as_skopeo_writes_them(w):
+    if not shutil.which("skopeo"):
+        skip("skopeo is not installed")
+    folder, image = layout(w)
+    for kind, name in (("oci-archive", "oci-archive:{}:team/app:1.5"), ("docker-archive", "docker-archive:{}:team/app:1.5"),
+                       ("oci", "oci:{}:1.5")):
+        path = w.tmp / f"from-skopeo-{kind}"
+        done = w.run(["skopeo", "--insecure-policy", "--tmpdir", w.tmp, "copy", "-q", f"oci:{folder}:team/app:1.5", name.format(path)])
+        check_equal(done.code, 0, done.err)
+        ok(w, "load", "-q", "-i", path, "--name", f"{kind}/x:1")
+        check_equal(ok(w, "run", f"{kind}/x:1"), "from the image\n", kind)
+        with open(path, "rb") if path.is_file() else open(os.devnull, "rb") as file:
+            if path.is_file():
+                done = subprocess.run([w.bin / "bothy", "--root", w.tmp / "lib", "load", "--name", "by/stdin:1"], stdin=file, env=w.env,
+                                      stdout=subprocess.PIPE, check=False)
+                check_equal(done.returncode, 0, "from standard input")
+    del image
+
+
+@test
+def as_umoci_writes_them(w):
+    if not shutil.which("umoci"):
+        skip("umoci is not installed")
+    folder, _ = layout(w, reference="base")
+    done = w.run(["umoci", "config", "--image", f"{folder}:base", "--tag", "new", "--config.cmd", "/bin/busybox", "--config.cmd", "echo",
+                  "--config.cmd", "by umoci"])
+    check_equal(done.code, 0, done.err)
+    ok(w, "load", "-i", folder)
+    text = ok(w, "images")
+    check_in("new", text)
+
+
+@test
+def every_command_has_help_a_page_and_completion(w):
+    overview = w.run([w.bin / "bothy", "--help"]).out
+    bash = w.run([w.bin / "bothy", "completion", "bash"]).out
+    fish = w.run([w.bin / "bothy", "completion", "fish"]).out
+    check_equal(subprocess.run(["bash", "-n"], input=bash, text=True, check=False).returncode, 0, "the script's syntax")
+    commands = [line.split()[0] for line in overview.split("Options:")[0].splitlines() if line.startswith("  ")]
+    check("run" in commands and "images" in commands, overview)
+    for command in commands:
+        text = w.run([w.bin / "bothy", "help", command]).out
+        check_in(f"Usage: bothy {command}", text)
+        check(len(text.splitlines()[2]) > 5, f"{command} has no summary")
+        page = w.run([w.bin / "bothy", "help", "--man", command]).out
+        check_in(f".TH BOTHY-{command.upper()} 1", page)
+        check((TOP / f"man/bothy-{command}.man").exists(), f"man/bothy-{command}.man")
+        check_in(f"{command}) words=", bash)
+        check_in(f"-a {command} ", fish)
+        options = [word.split()[0].rstrip(",") for line in text.splitlines() for word in [line.strip().split(", ")[-1]]
+                   if word.startswith("--") and line.startswith("  ") and not line.startswith("   -    ")]
+        for option in options:
+            escaped = option.replace("-", "\\-")
+            check(f"{escaped}\\fR" in page, f"{option} of {command} is not in its page")
+            check(f"{option} " in bash, f"{option} of {command} is not completed")
+    oci = w.run([w.bin / "bothy-oci", "help", "--man"]).out
+    for command in ("create", "run", "exec", "update", "events"):
+        check_in(f".SS \\fBbothy\\-oci {command}", oci)
