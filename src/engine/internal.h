@@ -93,10 +93,15 @@ int engine_limits(struct making *m, struct error *err);
 /* "1.5" CPUs → quota in microseconds for a period of 100000. Pure. */
 int engine_cpus_to_quota(const char *text, int64_t *ret_quota_us, struct error *err);
 
+/* "nofile=1024:2048", "core=-1". Pure. */
+int engine_ulimit_parse(const char *text, struct spec_rlimit *ret, struct error *err);
+
 /* security.c: capabilities, seccomp, labels, masks, devices, sysctls. */
 int engine_security(struct making *m, struct error *err);
 
 /* namespaces.c */
+/* "boottime=+3d", "monotonic=1h30m": d for days besides Go's units. Pure. */
+int engine_time_offset_parse(const char *text, bool *ret_boottime, struct spec_time_offset *ret, struct error *err);
 int engine_namespaces(struct making *m, struct error *err);
 
 /* Append a mount to the spec (fields of @mount are borrowed from the spec's arena). */

@@ -216,10 +216,8 @@ static int parse_limit(const char *text, uint64_t *ret)
 	return str_to_u64(text, ret);
 }
 
-/* "nofile=1024:2048", "core=-1". */
-static int ulimit(struct making *m, const char *text, struct error *err)
+int engine_ulimit_parse(const char *text, struct spec_rlimit *ret, struct error *err)
 {
-	struct spec_process *p = &m->spec.process;
 	struct spec_rlimit l;
 	const char *eq = strchr(text, '=');
 	autofree char *name = mem_strndup(text, eq ? (size_t)(eq - text) : strlen(text));
@@ -236,6 +234,18 @@ static int ulimit(struct making *m, const char *text, struct error *err)
 		return error_set(err, ERROR_INVALID, EINVAL, "--ulimit: expected NAME=SOFT[:HARD] in numbers or -1, got \"%s\"", text);
 	if (l.soft > l.hard)
 		return error_set(err, ERROR_INVALID, EINVAL, "--ulimit \"%s\": the soft limit is above the hard one", text);
+	*ret = l;
+	return 0;
+}
+
+static int ulimit(struct making *m, const char *text, struct error *err)
+{
+	struct spec_process *p = &m->spec.process;
+	struct spec_rlimit l;
+	int r = engine_ulimit_parse(text, &l, err);
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < p->rlimit_count; i++)
 		if (p->rlimits[i].resource == l.resource) {
 			p->rlimits[i] = l;

@@ -13,6 +13,8 @@
 #include "engine/internal.h"
 #include "safepath/safepath.h"
 
+#define DAYS_MAX 36500 /* a century; the kernel takes less than 292 years */
+
 static void own(struct making *m, enum spec_ns ns)
 {
 	m->spec.linux_.ns[ns] = (struct spec_namespace){.present = true};
@@ -73,37 +75,43 @@ static int network(struct making *m, struct error *err)
 	return choose(m, SPEC_NS_NETWORK, "--network", v, &m->own_netns, err);
 }
 
-/* "boottime=+3d", "monotonic=1h30m": d for days besides Go's units. */
-static int time_offset(struct making *m, const char *text, struct error *err)
+int engine_time_offset_parse(const char *text, bool *ret_boottime, struct spec_time_offset *ret, struct error *err)
 {
 	const char *eq = strchr(text, '=');
 	const char *value = eq ? eq + 1 : "";
-	struct spec_time_offset *to = NULL;
-	int64_t ns;
+	const bool boottime = str_starts(text, "boottime=");
+	const bool known = boottime || str_starts(text, "monotonic=");
 	autofree char *days = NULL;
+	int64_t ns = 0;
+	int r;
 
-	if (eq && strncmp(text, "boottime", (size_t)(eq - text)) == 0 && eq - text == 8)
-		to = &m->spec.linux_.time_boottime;
-	else if (eq && strncmp(text, "monotonic", (size_t)(eq - text)) == 0 && eq - text == 9)
-		to = &m->spec.linux_.time_monotonic;
 	if (*value == '+')
 		value++;
-	days = to && str_ends(value, "d") ? mem_strndup(value, strlen(value) - 1) : NULL;
-
-	if (!to || (days ? str_to_i64(days, &ns) < 0 || ns > 36500 || ns < -36500 : str_to_duration(value, &ns) < 0))
+	days = str_ends(value, "d") ? mem_strndup(value, strlen(value) - 1) : NULL;
+	r = days ? str_to_i64(days, &ns) : str_to_duration(value, &ns);
+	if (!known || r < 0 || (days && (ns > DAYS_MAX || ns < -DAYS_MAX)))
 		return error_set(err, ERROR_INVALID, EINVAL,
 				 "--time-offset: expected boottime=DURATION or monotonic=DURATION such as boottime=+3d, got \"%s\"", text);
 	if (days)
 		ns *= INT64_C(86400) * 1000000000;
-	to->set = true;
-	to->secs = ns / 1000000000;
-	to->nanosecs = 0;
-	if (ns % 1000000000 < 0) {
-		to->secs--;
-		to->nanosecs = (uint32_t)(ns % 1000000000 + 1000000000);
-	} else {
-		to->nanosecs = (uint32_t)(ns % 1000000000);
-	}
+	*ret = (struct spec_time_offset){.set = true, .secs = ns / 1000000000, .nanosecs = (uint32_t)((ns % 1000000000 + 1000000000) % 1000000000)};
+	ret->secs -= ns % 1000000000 < 0; /* the nanoseconds are never negative */
+	*ret_boottime = boottime;
+	return 0;
+}
+
+static int time_offset(struct making *m, const char *text, struct error *err)
+{
+	struct spec_time_offset offset;
+	bool boottime;
+	int r = engine_time_offset_parse(text, &boottime, &offset, err);
+
+	if (r < 0)
+		return r;
+	if (boottime)
+		m->spec.linux_.time_boottime = offset;
+	else
+		m->spec.linux_.time_monotonic = offset;
 	own(m, SPEC_NS_TIME);
 	return 0;
 }
