@@ -381,6 +381,18 @@ def copy_and_commit(w):
         check_in("A /made", d.ok("diff", c))
 
 
+@test(root=True)
+def saved_image_runs_in_bothy(w):
+    """What `docker save` writes, `bothy load` takes."""
+    with engine(w, Docker) as d:
+        d.ok("tag", "busy", "busy:saved")
+        d.ok("save", "-o", w.tmp / "saved.tar", "busy:saved")
+        d.ok("rmi", "busy:saved")
+    check_in("busy:saved", w.bothy("load", w.tmp / "saved.tar").out)
+    done = w.bothy("run", "--rm", "busy:saved", "cat", "/data/file")
+    check_equal((done.code, done.out), (0, "from the image\n"), repr(done))
+
+
 # A runtime that dies in the middle of create, after so many milliseconds.
 DYING = """#!/bin/sh
 for word; do [ "$word" = create ] && dying=1; done

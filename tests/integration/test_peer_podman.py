@@ -175,3 +175,17 @@ def killed_from_outside(w):
     with engine(w, Podman) as p, p.container("bothy") as c:
         os.kill(int(p.inspect(c, "{{.State.Pid}}")), 9)
         check_equal(p.ok("bothy", "wait", c), "137\n")
+
+
+@test(root=True)
+def saved_image_runs_in_bothy(w):
+    """What `podman save` writes in each of its forms, `bothy load` takes."""
+    with engine(w, Podman) as p:
+        for form in ("oci-archive", "docker-archive"):
+            name = f"localhost/{form}:1"
+            p.ok("runc", "tag", "busy", name)
+            p.ok("runc", "save", "--format", form, "-o", w.tmp / form, name)
+            p.ok("runc", "untag", "busy", name)
+            check_in(name, w.bothy("load", w.tmp / form).out)
+            done = w.bothy("run", "--rm", name, "cat", "/data/file")
+            check_equal((done.code, done.out), (0, "from the image\n"), repr(done))
