@@ -123,6 +123,7 @@ class Engine:
     def __init__(self, w, name):
         self.name = name
         self.dir = Path(tempfile.mkdtemp(prefix=f"bothy-peer-{name}-"))
+        os.chmod(self.dir, 0o711)  # root of a container is not root of the host everywhere
         self.runtime = w.bin / "bothy-oci"
         self.parent = f"/peer-{name}-{os.getpid()}"
         self.env = dict(os.environ, PODMAN_IGNORE_CGROUPSV1_WARNING="1", TERM="xterm")

@@ -438,8 +438,11 @@ def userns_remap(w):
         peers.skip("no subordinate ids in /etc/subuid")
     d = Docker(w, "docker-userns", options=["--userns-remap", lines[0][0]])
     try:
-        seen = same("userns-remap", {r: d.once(r, (), "sh", "-c", peers.view_script()) for r in RUNTIMES})
+        script = "cat /proc/self/uid_map /proc/self/gid_map; id -u; touch /made; ls -n /made | awk '{print $1, $3, $4}'; " \
+                 "grep Cap /proc/self/status; echo > /dev/null; mount -t tmpfs x /tmp 2>&1; ls /data"
+        seen = same("userns-remap", {r: d.once(r, (), "sh", "-c", script) for r in RUNTIMES})
         check_in(lines[0][1], seen.out)
+        check_equal(seen.code, 0)
         same("--userns host", {r: d.once(r, ("--userns", "host"), "sh", "-c", peers.view_script()) for r in RUNTIMES})
         with d.container("bothy") as c:
             check_equal(d.docker("exec", c, "sh", "-c", "id -u; exit 2").code, 2)
