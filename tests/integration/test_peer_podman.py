@@ -189,3 +189,31 @@ def saved_image_runs_in_bothy(w):
             check_in(name, w.bothy("load", w.tmp / form).out)
             done = w.bothy("run", "--rm", name, "cat", "/data/file")
             check_equal((done.code, done.out), (0, "from the image\n"), repr(done))
+
+
+@test(root=False)
+def plain_user(w):
+    """podman of a user without rights, with both runtimes."""
+    peers.need("podman", "conmon", "runc", "newuidmap")
+    env = dict(w.env, PODMAN_IGNORE_CGROUPSV1_WARNING="1")
+    w.env.update(env)
+    store = ["podman", "--root", w.tmp / "root", "--runroot", w.tmp / "runroot", "--tmpdir", w.tmp / "podtmp", "--cgroup-manager", "cgroupfs",
+             "--events-backend", "file", "--storage-driver", "vfs"]
+    run = ["run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+    runtime = {"runc": peers.shutil.which("runc"), "bothy": w.bin / "bothy-oci"}
+    try:
+        check_equal(w.run([*store, "import", peers.image_tar(w.tmp), "busy"]).code, 0)
+        for options, command in (((), ("sh", "-c", "exit 7")), ((), ("nope",)), ((), ("/etc/passwd",)), ((), ("cat", "/proc/self/uid_map")),
+                                 (("--userns", "keep-id"), ("id", "-u")), (("--user", "1000"), ("id", "-u")), (("--read-only",), ("touch", "/x")),
+                                 (("-v", f"{w.tmp}/run:/v"), ("sh", "-c", "touch /v/made && ls -n /v/made | awk '{print $3, $4}'"))):
+            same(f"podman run {options} {command}",
+                 {r: w.run([*store, "--runtime", path, *run, *options, "busy", *command]) for r, path in runtime.items()})
+        own = [*store, "--runtime", runtime["bothy"]]
+        check_equal(w.run([*own, "run", "-d", "--name", "c", *run[2:], "busy", "sleep", "1000"]).code, 0)
+        check_equal(w.run([*own, "exec", "c", "sh", "-c", "exit 3"]).code, 3)
+        check_equal(w.run([*own, "rm", "-f", "-t", "0", "c"]).code, 0)
+        check_equal(os.listdir(w.tmp / "run/bothy-oci"), [])
+    finally:
+        w.run([*store, "system", "migrate"])  # ends podman's own waiting process
+        w.run([*store, "unshare", "rm", "-rf", w.tmp / "root"])
+        w.run([*store, "system", "migrate"])
