@@ -18,16 +18,16 @@
 #include "base/str.h"
 
 enum option_type {
-	OPTION_BOOL,      /* bool */
-	OPTION_STRING,    /* const char *, borrowed from argv */
-	OPTION_STRINGS,   /* struct strv, appended */
-	OPTION_U32,       /* struct option_u64 */
-	OPTION_U64,       /* struct option_u64 */
-	OPTION_I64,       /* struct option_i64 */
-	OPTION_SIZE,      /* struct option_i64, bytes; "64m", -1 where minus_one */
-	OPTION_DURATION,  /* struct option_i64, nanoseconds */
-	OPTION_TRISTATE,  /* struct option_bool: a boolean of which it matters whether it was given */
-	OPTION_OPTIONAL,  /* const char *: the value may be missing (--flag or --flag=value), then it is "" */
+	OPTION_BOOL,     /* bool */
+	OPTION_STRING,   /* const char *, borrowed from argv */
+	OPTION_STRINGS,  /* struct strv, appended */
+	OPTION_U32,      /* struct option_u64 */
+	OPTION_U64,      /* struct option_u64 */
+	OPTION_I64,      /* struct option_i64 */
+	OPTION_SIZE,     /* struct option_i64, bytes; "64m", -1 where minus_one */
+	OPTION_DURATION, /* struct option_i64, nanoseconds */
+	OPTION_TRISTATE, /* struct option_bool: a boolean of which it matters whether it was given */
+	OPTION_OPTIONAL, /* const char *: the value may be missing (--flag or --flag=value), then it is "" */
 };
 struct option_u64 {
 	bool set;
@@ -42,20 +42,24 @@ struct option_bool {
 	bool v;
 };
 
-#define OPTION_HIDDEN 1u    /* accepted, not in help: old or for programs only */
-#define OPTION_LATER 4u     /* Docker's users know it, this version answers "not supported yet"; @help says what to do instead */
+#define OPTION_HIDDEN 1u /* accepted, not in help: old or for programs only */
+#define OPTION_LATER                                                                                                   \
+	4u /* Docker's users know it, this version answers "not supported yet"; @help says what to do instead */
 #define OPTION_MINUS_ONE 2u /* sizes: -1 is allowed and means no limit */
 
 struct option {
-	const char *name;  /* without dashes; NULL ends a table */
-	char letter;       /* 0: none */
+	const char *name; /* without dashes; NULL ends a table */
+	char letter;      /* 0: none */
 	enum option_type type;
-	size_t offset;     /* of the field in the command's option struct */
-	const char *arg;   /* what the value is called in help ("PATH"); NULL for booleans */
-	const char *help;  /* one line */
+	size_t offset;    /* of the field in the command's option struct */
+	const char *arg;  /* what the value is called in help ("PATH"); NULL for booleans */
+	const char *help; /* one line */
 	unsigned flags;
 };
-#define OPTION_END {.name = NULL}
+#define OPTION_END                                                                                                     \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
+	}
 
 /* What a command was called with. */
 struct args {
@@ -67,11 +71,11 @@ void args_done(struct args *a);
 
 struct command;
 struct program {
-	const char *name;              /* "bothy-oci" */
+	const char *name; /* "bothy-oci" */
 	const char *summary;
-	const struct option *options;  /* global ones */
+	const struct option *options;          /* global ones */
 	const struct command *const *commands; /* NULL-terminated: the only list */
-	const char *examples;          /* for the help page; may be NULL */
+	const char *examples;                  /* for the help page; may be NULL */
 };
 
 struct command {
@@ -83,9 +87,9 @@ struct command {
 	const char *details;        /* further help, may be NULL */
 	const char *examples;       /* may be NULL */
 	const struct option *options;
-	size_t options_size;        /* of the option struct, zeroed before parsing */
-	int min_args, max_args;     /* max -1: any number */
-	bool stop_at_first;         /* what follows the first positional argument is not ours to parse */
+	size_t options_size;    /* of the option struct, zeroed before parsing */
+	int min_args, max_args; /* max -1: any number */
+	bool stop_at_first;     /* what follows the first positional argument is not ours to parse */
 	/* @global: the program's option struct. Returns the exit status, or <0 with @err. */
 	int (*run)(void *global, void *options, const struct args *args, struct error *err);
 	void (*done)(void *options); /* frees what parsing allocated (strv fields); may be NULL */
@@ -94,8 +98,8 @@ struct command {
 /* Parse @argv (@argc words, the program's or command's name not among them) by @table into @out.
  * @stop_at_first: end at the first positional argument. Returns the number of words used, or <0 INVALID with a hint that
  * names the nearest option. The positional arguments go to @ret_args. */
-int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out, struct args *ret_args,
-		 struct error *err);
+int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out,
+		 struct args *ret_args, struct error *err);
 
 /* Does the option @word ("--name", "-x") take the word behind it as its value? Pure. */
 bool option_has_next(const struct option *table, const char *word);
@@ -108,8 +112,8 @@ void command_suggest(const struct program *p, const char *name, char *out, size_
 /* Parse global options and the command's, and run it. @global is the program's option struct; @after_global (may be NULL)
  * runs once the global options are known (logging, …). Returns the exit status; errors are left in @err with <0.
  * Help and usage errors are printed here. */
-int command_run(const struct program *p, int argc, char **argv, void *global, int (*after_global)(void *global, struct error *err),
-		struct error *err);
+int command_run(const struct program *p, int argc, char **argv, void *global,
+		int (*after_global)(void *global, struct error *err), struct error *err);
 
 void command_print_overview(const struct program *p);
 /* The manual page of @c, or of the program with NULL, in man(7) language. */

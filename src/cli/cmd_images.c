@@ -118,7 +118,8 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 	(void)args;
 	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--format: expected table or json, got \"%s\"", o->format);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--format: expected table or json, got \"%s\"",
+				 o->format);
 	r = bothy_open(global, &e, err);
 	if (r == 0)
 		r = engine_store(e, &store, err);

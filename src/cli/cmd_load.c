@@ -88,11 +88,13 @@ const struct command cmd_load = {
 	.group = "Images",
 	.args = "[FILE]",
 	.summary = "load images from an archive",
-	.details = "Reads OCI layout folders, OCI archives and docker-archives, plain or compressed, as skopeo, podman, docker and\n"
-		   "umoci write them.",
+	.details =
+		"Reads OCI layout folders, OCI archives and docker-archives, plain or compressed, as skopeo, podman, docker and\n"
+		"umoci write them.",
 	.options = table,
 	.options_size = sizeof(struct load_options),
 	.max_args = 1,
 	.run = run,
-	.examples = "  bothy load -i debian.tar\n  docker save debian:12 | bothy load\n  bothy load ./oci-layout-folder",
+	.examples =
+		"  bothy load -i debian.tar\n  docker save debian:12 | bothy load\n  bothy load ./oci-layout-folder",
 };

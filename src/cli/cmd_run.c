@@ -8,7 +8,10 @@
 
 #define AT(field) offsetof(struct engine_run_options, field)
 
-#define LATER(name, letter, instead) {name, letter, OPTION_OPTIONAL, 0, NULL, instead, OPTION_LATER}
+#define LATER(name, letter, instead)                                                                                   \
+	{                                                                                                              \
+		name, letter, OPTION_OPTIONAL, 0, NULL, instead, OPTION_LATER                                          \
+	}
 
 /* clang-format off */
 static const struct option table[] = {
@@ -145,9 +148,10 @@ const struct command cmd_run = {
 	.group = "Containers",
 	.args = "[IMAGE] [PROGRAM [ARG...]]",
 	.summary = "run a program in a new container",
-	.details = "Without IMAGE the small one that comes with bothy is used (its name is \"embedded\"), and without PROGRAM what the\n"
-		   "image names. A PROGRAM that begins with / needs no IMAGE before it.\n"
-		   "Each container gets a user namespace and a range of ids of its own; files in volumes keep their owners.",
+	.details =
+		"Without IMAGE the small one that comes with bothy is used (its name is \"embedded\"), and without PROGRAM what the\n"
+		"image names. A PROGRAM that begins with / needs no IMAGE before it.\n"
+		"Each container gets a user namespace and a range of ids of its own; files in volumes keep their owners.",
 	.options = table,
 	.options_size = sizeof(struct engine_run_options),
 	.max_args = -1,

@@ -91,7 +91,8 @@ static int run_completion(void *global, void *options, const struct args *args, 
 	else if (str_eq(args->items[0], "bash"))
 		print_bash();
 	else
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "completion: expected bash or fish, got \"%s\"", args->items[0]);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "completion: expected bash or fish, got \"%s\"",
+				 args->items[0]);
 	return 0;
 }
 

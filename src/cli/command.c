@@ -35,7 +35,8 @@ void command_suggest(const struct program *p, const char *name, char *out, size_
 
 	out[0] = '\0';
 	for (const struct command *const *c = p->commands; *c && found < 3; c++) {
-		bool near = str_distance(name, (*c)->name, 3) < 3 || (strlen(name) >= 2 && str_starts((*c)->name, name));
+		bool near =
+			str_distance(name, (*c)->name, 3) < 3 || (strlen(name) >= 2 && str_starts((*c)->name, name));
 
 		if (near) {
 			len += (size_t)snprintf(out + len, size - len, "%s%s", found ? ", " : "", (*c)->name);
@@ -137,7 +138,8 @@ static int check_count(const struct program *p, const struct command *c, const s
 	return error_hint(err, "usage: %s %s [OPTIONS] %s", p->name, c->name, c->args ? c->args : "");
 }
 
-static int run_command(const struct program *p, const struct command *c, int argc, char **argv, void *global, struct error *err)
+static int run_command(const struct program *p, const struct command *c, int argc, char **argv, void *global,
+		       struct error *err)
 {
 	autofree void *options = mem_zalloc(1, c->options_size);
 	autoargs struct args args = {};
@@ -172,8 +174,8 @@ static int no_command(const struct program *p, const char *name, struct error *e
 	return error_hint(err, "'%s --help' lists the commands", p->name);
 }
 
-int command_run(const struct program *p, int argc, char **argv, void *global, int (*after_global)(void *global, struct error *err),
-		struct error *err)
+int command_run(const struct program *p, int argc, char **argv, void *global,
+		int (*after_global)(void *global, struct error *err), struct error *err)
 {
 	autoargs struct args rest = {};
 	const struct command *c;

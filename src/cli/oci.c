@@ -19,8 +19,9 @@
 #include "safepath/safepath.h"
 
 static const struct command *const commands[] = {
-	&oci_create, &oci_run,    &oci_start,  &oci_kill, &oci_delete,   &oci_exec,     &oci_state,      &oci_list,    &oci_ps,
-	&oci_events, &oci_pause, &oci_resume, &oci_update, &oci_spec, &oci_features, &oci_checkpoint, &oci_restore, NULL,
+	&oci_create, &oci_run,  &oci_start,    &oci_kill,       &oci_delete,  &oci_exec,
+	&oci_state,  &oci_list, &oci_ps,       &oci_events,     &oci_pause,   &oci_resume,
+	&oci_update, &oci_spec, &oci_features, &oci_checkpoint, &oci_restore, NULL,
 };
 
 /* clang-format off */
@@ -96,8 +97,8 @@ static int setup(void *global, struct error *err)
 	}
 	log_setup(fd, format, level);
 	if (g->cgroup_manager && !str_eq(g->cgroup_manager, "cgroupfs"))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--cgroup-manager %s is not supported: use cgroupfs",
-				 g->cgroup_manager);
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "--cgroup-manager %s is not supported: use cgroupfs", g->cgroup_manager);
 	return 0;
 }
 

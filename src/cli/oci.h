@@ -16,8 +16,8 @@ struct oci_global {
 /* Open the state root that the options name. */
 int oci_open(const struct oci_global *g, struct runtime **ret, struct error *err);
 
-extern const struct command oci_create, oci_run, oci_start, oci_kill, oci_delete; /* oci_lifecycle.c */
-extern const struct command oci_exec;                                             /* oci_exec.c */
+extern const struct command oci_create, oci_run, oci_start, oci_kill, oci_delete;            /* oci_lifecycle.c */
+extern const struct command oci_exec;                                                        /* oci_exec.c */
 extern const struct command oci_state, oci_list, oci_ps, oci_events, oci_spec, oci_features; /* oci_look.c */
 extern const struct command oci_pause, oci_resume, oci_update, oci_checkpoint, oci_restore;  /* oci_change.c */
 

@@ -97,7 +97,8 @@ static struct spec_opt_i64 as_i64(struct option_i64 o)
 static int check_list(const char *name, const char *list, struct error *err)
 {
 	if (list && list[0] && spec_parse_list(list, NULL, 0) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--%s: expected a list such as 0-3,7, got \"%s\"", name, list);
+		return error_set(err, ERROR_INVALID, EINVAL, "--%s: expected a list such as 0-3,7, got \"%s\"", name,
+				 list);
 	return 0;
 }
 
@@ -168,7 +169,8 @@ const struct command oci_update = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_update,
-	.examples = "  bothy-oci update --memory 512m --pids-limit 100 c1\n  echo '{\"cpu\":{\"shares\":512}}' | bothy-oci update -r - c1",
+	.examples =
+		"  bothy-oci update --memory 512m --pids-limit 100 c1\n  echo '{\"cpu\":{\"shares\":512}}' | bothy-oci update -r - c1",
 };
 
 static int run_unsupported(void *global, void *options, const struct args *args, struct error *err)

@@ -81,7 +81,8 @@ static int parse_caps(const struct strv *names, uint64_t *ret, struct error *err
 		int cap = spec_cap_from_name(names->items[i]);
 
 		if (cap < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "--cap: unknown capability \"%s\"", names->items[i]);
+			return error_set(err, ERROR_INVALID, EINVAL, "--cap: unknown capability \"%s\"",
+					 names->items[i]);
 		*ret |= UINT64_C(1) << cap;
 	}
 	return 0;
@@ -135,7 +136,8 @@ static int run_exec(void *global, void *options, const struct args *args, struct
 		x.process_text = buf_str(&text);
 		x.process_len = text.len;
 	} else if (r == 0 && args->count < 2) {
-		r = error_set(err, ERROR_INVALID, EINVAL, "exec args cannot be empty: name the program to run, or use --process");
+		r = error_set(err, ERROR_INVALID, EINVAL,
+			      "exec args cannot be empty: name the program to run, or use --process");
 	}
 	if (r == 0)
 		r = oci_open(g, &rt, err);

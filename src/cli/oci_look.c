@@ -98,7 +98,8 @@ static void print_table(const struct json *list)
 		}
 	}
 	for (size_t c = 0; c < ARRAY_SIZE(heads); c++)
-		printf(c + 1 < ARRAY_SIZE(heads) ? "%-*s" : "%.0d%s", c + 1 < ARRAY_SIZE(heads) ? (int)width[c] : 0, heads[c]);
+		printf(c + 1 < ARRAY_SIZE(heads) ? "%-*s" : "%.0d%s", c + 1 < ARRAY_SIZE(heads) ? (int)width[c] : 0,
+		       heads[c]);
 	printf("\n");
 	for (size_t i = 0; i < json_len(list); i++) {
 		for (size_t c = 0; c + 1 < ARRAY_SIZE(heads); c++)
@@ -111,7 +112,8 @@ static int check_format(const char *format, struct error *err)
 {
 	if (!format || str_eq(format, "table") || str_eq(format, "json"))
 		return 0;
-	return error_set(err, ERROR_INVALID, EINVAL, "invalid format option: expected table or json, got \"%s\"", format);
+	return error_set(err, ERROR_INVALID, EINVAL, "invalid format option: expected table or json, got \"%s\"",
+			 format);
 }
 
 static int run_list(void *global, void *options, const struct args *args, struct error *err)
@@ -198,7 +200,9 @@ static int read_ps(char *const *options, struct buf *out, struct error *err)
 	r = fd_read_to_end(end, out, "ps", err);
 	(void)pidref_wait(&child, &status);
 	if (r == 0 && status)
-		return error_hint((error_set(err, ERROR_UNAVAILABLE, ENOENT, "ps: the program ps failed or is not installed"), err),
+		return error_hint((error_set(err, ERROR_UNAVAILABLE, ENOENT,
+					     "ps: the program ps failed or is not installed"),
+				   err),
 				  "install procps, or use `ps --format json`");
 	return r;
 }
@@ -336,8 +340,8 @@ static int run_events(void *global, void *options, const struct args *args, stru
 	int r = oci_open(global, &rt, err);
 
 	return r < 0 ? r
-		     : runtime_events(rt, args->items[0], o->interval.set ? o->interval.v : INT64_C(5000000000), o->stats,
-				      STDOUT_FILENO, err);
+		     : runtime_events(rt, args->items[0], o->interval.set ? o->interval.v : INT64_C(5000000000),
+				      o->stats, STDOUT_FILENO, err);
 }
 
 const struct command oci_events = {
@@ -383,7 +387,9 @@ static int run_spec(void *global, void *options, const struct args *args, struct
 		return error_sys(err, errno, "--bundle '%s'", o->bundle);
 	fd = safepath_host_open(name, O_WRONLY | O_CREAT | O_EXCL, 0666, err);
 	if (fd < 0)
-		return err->code == EEXIST ? error_set(err, ERROR_CONFLICT, EEXIST, "File %s exists. Remove it first", name) : fd;
+		return err->code == EEXIST
+			       ? error_set(err, ERROR_CONFLICT, EEXIST, "File %s exists. Remove it first", name)
+			       : fd;
 	spec_default(&spec, o->rootless, geteuid(), getegid());
 	j = spec_to_json(&spec);
 	if (!json_write(j, true, &text) || !buf_putc(&text, '\n'))

@@ -87,8 +87,10 @@ static int set_number(const struct option *o, void *field, const char *v, struct
 		break;
 	case OPTION_SIZE:
 		if (str_to_size(v, o->flags & OPTION_MINUS_ONE, &i->v) < 0)
-			return bad(o, v, o->flags & OPTION_MINUS_ONE ? "a size such as 512m or 2g, or -1 for no limit"
-								      : "a size such as 512m or 2g", err);
+			return bad(o, v,
+				   o->flags & OPTION_MINUS_ONE ? "a size such as 512m or 2g, or -1 for no limit"
+							       : "a size such as 512m or 2g",
+				   err);
 		break;
 	default:
 		if (str_to_duration(v, &i->v) < 0)
@@ -161,8 +163,10 @@ static int unknown(const struct option *table, const char *word, struct error *e
 	/* The nearest first, three at most. */
 	for (size_t want = 0; want < limit; want++)
 		for (const struct option *o = table; o && o->name && found < 3 && at < sizeof(near); o++)
-			if (!(o->flags & (OPTION_HIDDEN | OPTION_LATER)) && distance_to(typed, o->name, limit) == want) {
-				at += (size_t)snprintf(near + at, sizeof(near) - at, "%s--%s", found ? ", " : "", o->name);
+			if (!(o->flags & (OPTION_HIDDEN | OPTION_LATER)) &&
+			    distance_to(typed, o->name, limit) == want) {
+				at += (size_t)snprintf(near + at, sizeof(near) - at, "%s--%s", found ? ", " : "",
+						       o->name);
 				found++;
 			}
 	return found ? error_hint(err, "did you mean %s?", near) : -EINVAL;
@@ -170,7 +174,8 @@ static int unknown(const struct option *table, const char *word, struct error *e
 
 static int missing_value(const struct option *o, struct error *err)
 {
-	return error_set(err, ERROR_INVALID, EINVAL, "--%s needs a value%s%s", o->name, o->arg ? ": " : "", o->arg ? o->arg : "");
+	return error_set(err, ERROR_INVALID, EINVAL, "--%s needs a value%s%s", o->name, o->arg ? ": " : "",
+			 o->arg ? o->arg : "");
 }
 
 /* "--name", "--name=value", "-name" (Go's form). Returns words used, 0 when it is none of ours. */
@@ -241,8 +246,8 @@ bool option_has_next(const struct option *table, const char *word)
 	return o && takes_value(o) && !(o->flags & OPTION_LATER);
 }
 
-int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out, struct args *ret_args,
-		 struct error *err)
+int option_parse(const struct option *table, int argc, char **argv, bool stop_at_first, void *out,
+		 struct args *ret_args, struct error *err)
 {
 	int i = 0;
 

@@ -55,7 +55,9 @@ int engine_device_parse(struct arena *a, const char *text, struct engine_device 
 
 	strv_split(&parts, text, ':');
 	if (parts.count < 1 || parts.count > 3 || parts.items[0][0] != '/')
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--device: expected PATH[:PATH INSIDE][:rwm], got \"%s\"", text), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL,
+					     "--device: expected PATH[:PATH INSIDE][:rwm], got \"%s\"", text),
+				   err),
 				  "for example --device /dev/fuse or --device /dev/ttyUSB0:/dev/modem:rw");
 	d.host = arena_strdup(a, parts.items[0]);
 	d.inside = d.host;
@@ -65,8 +67,8 @@ int engine_device_parse(struct arena *a, const char *text, struct engine_device 
 		if (is_path)
 			d.inside = arena_strdup(a, parts.items[i]);
 		else if (i != parts.count - 1 || access_bits(parts.items[i], &d.access) < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "--device \"%s\": expected letters of rwm, got \"%s\"", text,
-					 parts.items[i]);
+			return error_set(err, ERROR_INVALID, EINVAL,
+					 "--device \"%s\": expected letters of rwm, got \"%s\"", text, parts.items[i]);
 	}
 	*ret = d;
 	return 0;
@@ -81,11 +83,13 @@ static const char *make_node(struct making *m, const struct stat *st)
 	uint32_t gid = 0;
 	char name[32];
 
-	if (engine_ids_to_host(m, st->st_uid, st->st_gid, &uid, &gid) < 0 && engine_ids_to_host(m, 0, 0, &uid, &gid) < 0)
+	if (engine_ids_to_host(m, st->st_uid, st->st_gid, &uid, &gid) < 0 &&
+	    engine_ids_to_host(m, 0, 0, &uid, &gid) < 0)
 		return NULL;
 	owner = (struct safepath_owner){uid, gid};
 	(void)snprintf(name, sizeof(name), "device-%zu", m->node_count);
-	if (safepath_mknod(m->folder.dir_fd, name, st->st_mode & (S_IFMT | 0777), st->st_rdev, &owner, NULL, &ignored) < 0)
+	if (safepath_mknod(m->folder.dir_fd, name, st->st_mode & (S_IFMT | 0777), st->st_rdev, &owner, NULL, &ignored) <
+	    0)
 		return NULL;
 	m->node_count++;
 	return arena_printf(&m->spec.arena, "%s/%s", m->bundle, name);
@@ -106,14 +110,18 @@ static int bind_node(struct making *m, const char *source, const char *inside, s
 	return r;
 }
 
-static int add_node(struct making *m, const char *host, const char *inside, const struct stat *st, uint8_t access, struct error *err)
+static int add_node(struct making *m, const char *host, const char *inside, const struct stat *st, uint8_t access,
+		    struct error *err)
 {
 	const char type = S_ISBLK(st->st_mode) ? 'b' : 'c';
 	const char *node = NULL;
 
 	if (!m->opt->privileged)
-		allow(m, (struct spec_device_rule){
-				 .allow = true, .type = type, .major = major(st->st_rdev), .minor = minor(st->st_rdev), .access = access});
+		allow(m, (struct spec_device_rule){.allow = true,
+						   .type = type,
+						   .major = major(st->st_rdev),
+						   .minor = minor(st->st_rdev),
+						   .access = access});
 	if (!m->own_userns) {
 		ARENA_PUSH(&m->spec.arena, m->spec.linux_.devices, m->spec.linux_.device_count) = (struct spec_device){
 			.path = arena_strdup(&m->spec.arena, inside),
@@ -128,7 +136,8 @@ static int add_node(struct making *m, const char *host, const char *inside, cons
 	}
 	if (m->engine->root)
 		node = make_node(m, st);
-	return bind_node(m, node ? node : arena_strdup(&m->spec.arena, host), arena_strdup(&m->spec.arena, inside), err);
+	return bind_node(m, node ? node : arena_strdup(&m->spec.arena, host), arena_strdup(&m->spec.arena, inside),
+			 err);
 }
 
 struct folder {
@@ -140,7 +149,8 @@ struct folder {
 
 static int add_entry(const struct safepath_entry *e, void *arg, struct error *err)
 {
-	static const char *const left_out[] = {"pts", "shm", "mqueue", "console", "ptmx", "tty", "null", "zero", "full", "random", "urandom"};
+	static const char *const left_out[] = {"pts",  "shm",  "mqueue", "console", "ptmx",   "tty",
+					       "null", "zero", "full",   "random",  "urandom"};
 	struct folder *f = arg;
 	autofree char *host = NULL;
 	autofree char *inside = NULL;
@@ -203,7 +213,8 @@ int engine_device_rule_parse(const char *text, struct spec_device_rule *ret, str
 
 	strv_split(&parts, text, ' ');
 	colon = parts.count == 3 ? strchr(parts.items[1], ':') : NULL;
-	if (!colon || strlen(parts.items[0]) != 1 || !strchr("abc", parts.items[0][0]) || access_bits(parts.items[2], &rule.access) < 0)
+	if (!colon || strlen(parts.items[0]) != 1 || !strchr("abc", parts.items[0][0]) ||
+	    access_bits(parts.items[2], &rule.access) < 0)
 		goto bad;
 	*colon++ = '\0';
 	rule.type = parts.items[0][0];
@@ -220,7 +231,8 @@ int engine_device_rule_parse(const char *text, struct spec_device_rule *ret, str
 	*ret = rule;
 	return 0;
 bad:
-	return error_set(err, ERROR_INVALID, EINVAL, "--device-cgroup-rule: expected \"TYPE MAJOR:MINOR ACCESS\" such as \"c 1:* rwm\", got \"%s\"",
+	return error_set(err, ERROR_INVALID, EINVAL,
+			 "--device-cgroup-rule: expected \"TYPE MAJOR:MINOR ACCESS\" such as \"c 1:* rwm\", got \"%s\"",
 			 text);
 }
 

@@ -128,7 +128,8 @@ static int own_copy(struct engine *e, const char *from, char **ret, struct error
 	if (safepath_stat(parent, stamp, &st) < 0) {
 		r = copy_tree(from, parent, part, err);
 		/* Another one of us may have been faster: his copy is as good. */
-		if (r == 0 && safepath_rename(parent, part, parent, stamp, 0, err) < 0 && safepath_stat(parent, stamp, &st) < 0)
+		if (r == 0 && safepath_rename(parent, part, parent, stamp, 0, err) < 0 &&
+		    safepath_stat(parent, stamp, &st) < 0)
 			r = -err->code;
 		(void)safepath_remove_tree(parent, part, &ignored);
 		if (r < 0)

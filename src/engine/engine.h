@@ -40,9 +40,9 @@ int engine_store(struct engine *e, struct store **ret, struct error *err);
 /* What `bothy run` was asked for; texts as typed, borrowed. Zeroed: nothing asked. */
 struct engine_run_options {
 	/* what */
-	const char *image;     /* NULL: the embedded one, or @rootfs */
-	const char *rootfs;    /* a folder instead of an image */
-	char *const *args;     /* NULL-terminated, may be empty */
+	const char *image;  /* NULL: the embedded one, or @rootfs */
+	const char *rootfs; /* a folder instead of an image */
+	char *const *args;  /* NULL-terminated, may be empty */
 	const char *name, *entrypoint, *workdir, *user;
 	bool entrypoint_set;
 	struct strv env, env_files, labels, annotations, group_add;
@@ -73,8 +73,10 @@ struct engine_run_options {
 	const char *network, *userns, *pid, *ipc, *uts, *cgroupns, *cgroup_parent;
 	struct strv uidmaps, gidmaps, time_offsets;
 	const char *stop_signal;
-	char *const *self_argv; /* our own command line, for running again from a protected copy (V01); NULL: not needed */
-	const char *explain; /* NULL: no; "" or "plan": print the plan instead of running; "time": run and print the times */
+	char *const
+		*self_argv; /* our own command line, for running again from a protected copy (V01); NULL: not needed */
+	const char *
+		explain; /* NULL: no; "" or "plan": print the plan instead of running; "time": run and print the times */
 };
 
 /* Run a container in the foreground until its program ends. @ret_exit: its exit status (128+n for signal n).

@@ -127,8 +127,10 @@ int engine_ids_parse_map(const char *text, const char *option, struct spec_id_ma
 
 	strv_split(&parts, text, ':');
 	if (parts.count < 2 || parts.count > 3 || str_to_u32(parts.items[0], &m.container_id) < 0 ||
-	    str_to_u32(parts.items[1], &m.host_id) < 0 || (parts.count == 3 && str_to_u32(parts.items[2], &m.size) < 0) || !m.size)
-		return error_set(err, ERROR_INVALID, EINVAL, "%s: expected CONTAINER:HOST:COUNT in numbers, got \"%s\"", option, text);
+	    str_to_u32(parts.items[1], &m.host_id) < 0 ||
+	    (parts.count == 3 && str_to_u32(parts.items[2], &m.size) < 0) || !m.size)
+		return error_set(err, ERROR_INVALID, EINVAL, "%s: expected CONTAINER:HOST:COUNT in numbers, got \"%s\"",
+				 option, text);
 	*ret = m;
 	return 0;
 }
@@ -192,7 +194,8 @@ static bool is_allowed(enum ids_kind kind, uint32_t first, uint32_t size)
 	return false;
 }
 
-static int check_maps(struct making *m, enum ids_kind kind, const char *option, const struct spec_id_maps *maps, struct error *err)
+static int check_maps(struct making *m, enum ids_kind kind, const char *option, const struct spec_id_maps *maps,
+		      struct error *err)
 {
 	struct ids_range *ranges = arena_alloc(&m->spec.arena, maps->count + 1, sizeof(*ranges));
 	const char *file = kind == IDS_UID ? "/etc/subuid" : "/etc/subgid";
@@ -202,14 +205,17 @@ static int check_maps(struct making *m, enum ids_kind kind, const char *option, 
 
 		ranges[i] = (struct ids_range){e->container_id, e->host_id, e->size};
 		if (!m->engine->root && !is_allowed(kind, e->host_id, e->size))
-			return error_hint((error_set(err, ERROR_DENIED, EPERM, "%s: the ids %u-%u of the host are not yours to map", option,
-						     e->host_id, e->host_id + e->size - 1), err),
+			return error_hint((error_set(err, ERROR_DENIED, EPERM,
+						     "%s: the ids %u-%u of the host are not yours to map", option,
+						     e->host_id, e->host_id + e->size - 1),
+					   err),
 					  "%s lists what you may use, beside your own id", file);
 	}
 	return ids_check(option, ranges, maps->count, err);
 }
 
-static int parse_maps(struct making *m, const char *option, const struct strv *texts, struct spec_id_maps *out, struct error *err)
+static int parse_maps(struct making *m, const char *option, const struct strv *texts, struct spec_id_maps *out,
+		      struct error *err)
 {
 	struct spec_id_map map;
 	int r;
@@ -233,7 +239,8 @@ static int explicit_maps(struct making *m, struct error *err)
 	int r;
 
 	if (o->userns)
-		return error_set(err, ERROR_INVALID, EINVAL, "--userns %s: cannot be used together with --uidmap or --gidmap", o->userns);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--userns %s: cannot be used together with --uidmap or --gidmap", o->userns);
 	r = parse_maps(m, uid_option, o->uidmaps.count ? &o->uidmaps : &o->gidmaps, &l->uid_mappings, err);
 	if (r == 0)
 		r = parse_maps(m, gid_option, o->gidmaps.count ? &o->gidmaps : &o->uidmaps, &l->gid_mappings, err);
@@ -312,7 +319,7 @@ static int suboption(struct making *m, const char *mode, const char *word, struc
 	const char *eq = strchr(word, '=');
 	autofree char *key = eq ? mem_strndup(word, (size_t)(eq - word)) : mem_strdup(word);
 	const char *value = eq ? eq + 1 : "";
-	uint32_t *number = is_auto && str_eq(key, "size") ? &w->size
+	uint32_t *number = is_auto && str_eq(key, "size")   ? &w->size
 			   : !is_auto && str_eq(key, "uid") ? &w->uid
 			   : !is_auto && str_eq(key, "gid") ? &w->gid
 							    : NULL;
@@ -321,16 +328,21 @@ static int suboption(struct making *m, const char *mode, const char *word, struc
 
 	if (number) {
 		w->size_set |= is_auto;
-		return str_to_u32(value, number) == 0 ? 0
-						      : error_set(err, ERROR_INVALID, EINVAL, "--userns %s: expected a number for %s, got \"%s\"",
-								  mode, key, value);
+		return str_to_u32(value, number) == 0
+			       ? 0
+			       : error_set(err, ERROR_INVALID, EINVAL,
+					   "--userns %s: expected a number for %s, got \"%s\"", mode, key, value);
 	}
 	if (!is_auto || (!str_eq(key, "uidmapping") && !str_eq(key, "gidmapping")))
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns %s: unknown option \"%s\"", mode, key), err),
-				  is_auto ? "known are size=N, uidmapping=IN:OUT:N, gidmapping=IN:OUT:N" : "known are uid=N, gid=N");
-	r = engine_ids_parse_map(value, key[0] == 'u' ? "--userns auto:uidmapping" : "--userns auto:gidmapping", &map, err);
+		return error_hint(
+			(error_set(err, ERROR_INVALID, EINVAL, "--userns %s: unknown option \"%s\"", mode, key), err),
+			is_auto ? "known are size=N, uidmapping=IN:OUT:N, gidmapping=IN:OUT:N"
+				: "known are uid=N, gid=N");
+	r = engine_ids_parse_map(value, key[0] == 'u' ? "--userns auto:uidmapping" : "--userns auto:gidmapping", &map,
+				 err);
 	if (r == 0)
-		add_map(&m->spec.arena, key[0] == 'u' ? &w->uidmapping : &w->gidmapping, map.container_id, map.host_id, map.size);
+		add_map(&m->spec.arena, key[0] == 'u' ? &w->uidmapping : &w->gidmapping, map.container_id, map.host_id,
+			map.size);
 	return r;
 }
 
@@ -346,7 +358,8 @@ static int suboptions(struct making *m, const char *mode, const char *rest, stru
 }
 
 /* The range from @first, with the holes that @fixed lines are put in. */
-static void fill_around(struct making *m, struct spec_id_maps *out, const struct spec_id_maps *fixed, uint32_t first, uint32_t size)
+static void fill_around(struct making *m, struct spec_id_maps *out, const struct spec_id_maps *fixed, uint32_t first,
+			uint32_t size)
 {
 	uint32_t at = 0;
 
@@ -369,7 +382,8 @@ static void fill_around(struct making *m, struct spec_id_maps *out, const struct
 		at = skip ? at + skip : end;
 	}
 	for (size_t i = 0; i < fixed->count; i++)
-		add_map(&m->spec.arena, out, fixed->items[i].container_id, fixed->items[i].host_id, fixed->items[i].size);
+		add_map(&m->spec.arena, out, fixed->items[i].container_id, fixed->items[i].host_id,
+			fixed->items[i].size);
 }
 
 static int auto_maps(struct making *m, const struct userns_words *w, struct error *err)
@@ -379,11 +393,13 @@ static int auto_maps(struct making *m, const struct userns_words *w, struct erro
 	int r;
 
 	if (w->size == 0 || w->size > RANGE_SIZE)
-		return error_set(err, ERROR_INVALID, EINVAL, "--userns auto: size must be between 1 and %u, got %u", RANGE_SIZE, w->size);
+		return error_set(err, ERROR_INVALID, EINVAL, "--userns auto: size must be between 1 and %u, got %u",
+				 RANGE_SIZE, w->size);
 	if (!m->engine->root) {
 		if (w->uidmapping.count || w->gidmapping.count)
 			return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-						     "--userns auto: uidmapping and gidmapping need root"), err),
+						     "--userns auto: uidmapping and gidmapping need root"),
+					   err),
 					  "give the whole table with --uidmap and --gidmap");
 		rootless_maps(m, false, 0, 0);
 		trim_maps(&l->uid_mappings, w->size_set ? w->size : UINT32_MAX);
@@ -402,11 +418,14 @@ static int auto_maps(struct making *m, const struct userns_words *w, struct erro
 static int keep_id(struct making *m, const struct userns_words *w, struct error *err)
 {
 	if (m->engine->root)
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns keep-id: root has no ids of its own to keep"), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL,
+					     "--userns keep-id: root has no ids of its own to keep"),
+				   err),
 				  "run as a plain user, or map with --uidmap and --gidmap");
 	if (!engine_ids_has_subids())
-		return error_hint((error_set(err, ERROR_NOT_FOUND, ENOENT, "--userns keep-id: you have no subordinate ids"), err),
-				  "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", user_name());
+		return error_hint(
+			(error_set(err, ERROR_NOT_FOUND, ENOENT, "--userns keep-id: you have no subordinate ids"), err),
+			"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", user_name());
 	rootless_maps(m, true, w->uid, w->gid);
 	m->keep_id = true;
 	m->keep_uid = w->uid;
@@ -428,7 +447,8 @@ static int choose_mode(struct making *m, struct error *err)
 	autofree char *typed = mem_strndup(text, strcspn(text, ":"));
 	const char *mode = str_eq(typed, "private") || !typed[0] ? "auto" : typed;
 	struct userns_words w = {.size = RANGE_SIZE, .uid = geteuid(), .gid = getegid()};
-	int r = suboptions(m, mode, colon && (str_eq(mode, "auto") || str_eq(mode, "keep-id")) ? colon + 1 : "", &w, err);
+	int r = suboptions(m, mode, colon && (str_eq(mode, "auto") || str_eq(mode, "keep-id")) ? colon + 1 : "", &w,
+			   err);
 
 	if (r < 0)
 		return r;
@@ -437,8 +457,9 @@ static int choose_mode(struct making *m, struct error *err)
 	if (str_eq(mode, "keep-id"))
 		return keep_id(m, &w, err);
 	if (!str_eq(text, "host"))
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--userns: unknown mode \"%s\"", text), err),
-				  "known are auto, auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, keep-id:uid=N,gid=N and host");
+		return error_hint(
+			(error_set(err, ERROR_INVALID, EINVAL, "--userns: unknown mode \"%s\"", text), err),
+			"known are auto, auto:size=N, auto:uidmapping=IN:OUT:N, keep-id, keep-id:uid=N,gid=N and host");
 	/* A plain user has no rights on the host: his own ids are all that "host" can mean. */
 	m->own_userns = !m->engine->root;
 	if (m->own_userns)
@@ -498,11 +519,15 @@ int engine_ids_check_user(const struct making *m, struct error *err)
 	}
 	if (r == 0)
 		return 0;
-	error_set(err, ERROR_INVALID, EINVAL, "--user: %s %u does not exist in the container's user namespace", what, id);
+	error_set(err, ERROR_INVALID, EINVAL, "--user: %s %u does not exist in the container's user namespace", what,
+		  id);
 	if (m->opt->uidmaps.count || m->opt->gidmaps.count)
-		return error_hint(err, "add a line that maps it: --%s %u:HOST ID:1", str_eq(what, "user") ? "uidmap" : "gidmap", id);
+		return error_hint(err, "add a line that maps it: --%s %u:HOST ID:1",
+				  str_eq(what, "user") ? "uidmap" : "gidmap", id);
 	if (!m->engine->root && !engine_ids_has_subids())
-		return error_hint(err, "you have a single id; for more, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
-				  user_name());
+		return error_hint(
+			err,
+			"you have a single id; for more, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s",
+			user_name());
 	return error_hint(err, "choose another user, or a larger range: --userns auto:size=65536");
 }

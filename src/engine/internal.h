@@ -21,25 +21,25 @@ int engine_runtime(struct engine *e, struct runtime **ret, struct error *err);
 
 /* One container in the making. */
 struct making {
-	struct engine *engine;                  /* borrowed */
-	const struct engine_run_options *opt;   /* borrowed */
-	struct spec spec;                       /* what becomes config.json */
+	struct engine *engine;                /* borrowed */
+	const struct engine_run_options *opt; /* borrowed */
+	struct spec spec;                     /* what becomes config.json */
 	char id[ENGINE_ID_LEN + 1];
 	bool own_userns, own_netns, own_cgroupns, own_ipcns, own_pidns;
-	bool idmap;                             /* mounts are idmapped with the container's maps */
-	int range_slot;                         /* taken id range, or -1 */
+	bool idmap;     /* mounts are idmapped with the container's maps */
+	int range_slot; /* taken id range, or -1 */
 	struct store_container folder;
 	bool folder_made;
 	struct store_image image;
 	bool have_image;
-	const char *bundle;                     /* absolute path of the folder; in the spec's arena */
+	const char *bundle; /* absolute path of the folder; in the spec's arena */
 	struct runtime_overlay overlay;
-	const char **lowers;                    /* in the spec's arena */
-	int *layer_fds;                         /* lowest last; for looking into the image before it is mounted */
+	const char **lowers; /* in the spec's arena */
+	int *layer_fds;      /* lowest last; for looking into the image before it is mounted */
 	size_t layer_count;
-	bool keep_id;                           /* --userns keep-id: the program runs as these when --user says nothing */
+	bool keep_id; /* --userns keep-id: the program runs as these when --user says nothing */
 	uint32_t keep_uid, keep_gid;
-	size_t node_count;                      /* device nodes made in the folder */
+	size_t node_count; /* device nodes made in the folder */
 };
 
 /* ids.c: the user namespace and its maps. */
@@ -84,7 +84,8 @@ int engine_process(struct making *m, struct error *err);
 /* mounts.c: -v, --mount, --tmpfs, the engine's own files. */
 int engine_mounts(struct making *m, struct error *err);
 /* One -v argument into a mount. Pure. @idmap: sources get the container's id map. */
-int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, bool *ret_create, struct error *err);
+int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, bool *ret_create,
+			struct error *err);
 int engine_mount_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, struct error *err);
 int engine_tmpfs_parse(struct arena *a, const char *text, struct spec_mount *ret, struct error *err);
 

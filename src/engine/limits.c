@@ -16,9 +16,9 @@
 #include "safepath/safepath.h"
 
 #define CPU_PERIOD_US 100000
-#define DEFAULT_PIDS 2048      /* a fork bomb stops here; Podman's figure */
-#define SET_BYTES 128 /* 1024 CPUs */
-#define MEMORY_MIN (6 << 20)   /* below this nothing starts; Docker's figure */
+#define DEFAULT_PIDS 2048    /* a fork bomb stops here; Podman's figure */
+#define SET_BYTES 128        /* 1024 CPUs */
+#define MEMORY_MIN (6 << 20) /* below this nothing starts; Docker's figure */
 
 int engine_cpus_to_quota(const char *text, int64_t *ret_quota_us, struct error *err)
 {
@@ -37,7 +37,8 @@ int engine_cpus_to_quota(const char *text, int64_t *ret_quota_us, struct error *
 				fraction += (uint64_t)(*p - '0') * scale;
 			}
 	if (*p || !digits || whole >= 1000000 || whole * CPU_PERIOD_US + fraction < 1000)
-		return error_set(err, ERROR_INVALID, EINVAL, "--cpus: expected a number of CPUs such as 0.5 or 2 (at least 0.01), got \"%s\"",
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--cpus: expected a number of CPUs such as 0.5 or 2 (at least 0.01), got \"%s\"",
 				 text);
 	*ret_quota_us = (int64_t)(whole * CPU_PERIOD_US + fraction);
 	return 0;
@@ -46,17 +47,21 @@ int engine_cpus_to_quota(const char *text, int64_t *ret_quota_us, struct error *
 static int memory(const struct engine_run_options *o, struct spec_resources *r, struct error *err)
 {
 	if (o->memory.set && o->memory.v > 0 && o->memory.v < MEMORY_MIN)
-		return error_set(err, ERROR_INVALID, EINVAL, "--memory: at least 6m is needed, got %lld bytes", (long long)o->memory.v);
+		return error_set(err, ERROR_INVALID, EINVAL, "--memory: at least 6m is needed, got %lld bytes",
+				 (long long)o->memory.v);
 	if (o->memory_swap.set && o->memory_swap.v > 0) {
 		if (!o->memory.set)
-			return error_set(err, ERROR_INVALID, EINVAL, "--memory-swap: it is the limit of memory and swap together, so --memory is needed too");
+			return error_set(
+				err, ERROR_INVALID, EINVAL,
+				"--memory-swap: it is the limit of memory and swap together, so --memory is needed too");
 		if (o->memory_swap.v < o->memory.v)
 			return error_set(err, ERROR_INVALID, EINVAL, "--memory-swap: must not be less than --memory");
 	}
 	if (o->memory_reservation.set && o->memory.set && o->memory.v > 0 && o->memory_reservation.v > o->memory.v)
 		return error_set(err, ERROR_INVALID, EINVAL, "--memory-reservation: must not be more than --memory");
 	if (o->memory_swappiness.set && o->memory_swappiness.v > 100)
-		return error_set(err, ERROR_INVALID, EINVAL, "--memory-swappiness: expected a number between 0 and 100, got %llu",
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--memory-swappiness: expected a number between 0 and 100, got %llu",
 				 (unsigned long long)o->memory_swappiness.v);
 	r->memory.limit = o->memory;
 	r->memory.swap = o->memory_swap;
@@ -80,7 +85,8 @@ static int check_set(const char *option, const char *list, const char *path, con
 	int r = spec_parse_list(list, asked, sizeof(asked));
 
 	if (r < 0 && r != -ERANGE)
-		return error_set(err, ERROR_INVALID, EINVAL, "%s: expected a list such as 0-3,7, got \"%s\"", option, list);
+		return error_set(err, ERROR_INVALID, EINVAL, "%s: expected a list such as 0-3,7, got \"%s\"", option,
+				 list);
 	if (safepath_host_read(path, true, &text, &ignored) < 0)
 		return 0; /* the kernel will judge */
 	if (text.len)
@@ -89,8 +95,8 @@ static int check_set(const char *option, const char *list, const char *path, con
 		return 0;
 	for (size_t i = 0; i < SET_BYTES; i++)
 		if (r < 0 || (asked[i] & ~there[i]))
-			return error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" is not on this machine, it has %s %s", option, list, what,
-					 buf_str(&text));
+			return error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" is not on this machine, it has %s %s",
+					 option, list, what, buf_str(&text));
 	return 0;
 }
 
@@ -101,7 +107,8 @@ static int cpu(struct making *m, struct spec_resources *r, struct error *err)
 	int rc;
 
 	if (o->cpus && (o->cpu_quota.set || o->cpu_period.set))
-		return error_set(err, ERROR_INVALID, EINVAL, "--cpus cannot be used together with --cpu-quota or --cpu-period");
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--cpus cannot be used together with --cpu-quota or --cpu-period");
 	r->cpu.shares = o->cpu_shares;
 	r->cpu.quota_us = o->cpu_quota;
 	r->cpu.period_us = o->cpu_period;
@@ -113,9 +120,11 @@ static int cpu(struct making *m, struct spec_resources *r, struct error *err)
 		r->cpu.period_us = (struct spec_opt_u64){true, CPU_PERIOD_US};
 	}
 	if (o->cpus && r->cpu.quota_us.v > online * CPU_PERIOD_US)
-		return error_set(err, ERROR_INVALID, EINVAL, "--cpus: expected a number between 0.01 and %ld, the CPUs of this machine, got \"%s\"",
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--cpus: expected a number between 0.01 and %ld, the CPUs of this machine, got \"%s\"",
 				 online, o->cpus);
-	rc = o->cpuset_cpus ? check_set("--cpuset-cpus", o->cpuset_cpus, "/sys/devices/system/cpu/online", "CPUs", err) : 0;
+	rc = o->cpuset_cpus ? check_set("--cpuset-cpus", o->cpuset_cpus, "/sys/devices/system/cpu/online", "CPUs", err)
+			    : 0;
 	if (rc == 0 && o->cpuset_mems)
 		rc = check_set("--cpuset-mems", o->cpuset_mems, "/sys/devices/system/node/online", "memory nodes", err);
 	if (rc < 0)
@@ -126,7 +135,8 @@ static int cpu(struct making *m, struct spec_resources *r, struct error *err)
 }
 
 /* "PATH:VALUE": the block device and what stands behind it. */
-static int device_value(const char *option, const char *text, uint32_t *major_, uint32_t *minor_, const char **ret_value, struct error *err)
+static int device_value(const char *option, const char *text, uint32_t *major_, uint32_t *minor_,
+			const char **ret_value, struct error *err)
 {
 	const char *colon = strrchr(text, ':');
 	autofree char *path = NULL;
@@ -134,7 +144,8 @@ static int device_value(const char *option, const char *text, uint32_t *major_, 
 	int r;
 
 	if (!colon || colon == text)
-		return error_set(err, ERROR_INVALID, EINVAL, "%s: expected DEVICE:VALUE such as /dev/sda:10m, got \"%s\"", option, text);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "%s: expected DEVICE:VALUE such as /dev/sda:10m, got \"%s\"", option, text);
 	path = mem_strndup(text, (size_t)(colon - text));
 	r = safepath_host_stat(path, &st);
 	if (r < 0)
@@ -147,7 +158,8 @@ static int device_value(const char *option, const char *text, uint32_t *major_, 
 	return 0;
 }
 
-static int throttle(struct making *m, enum spec_blkio_limit kind, const char *option, const struct strv *list, bool bytes, struct error *err)
+static int throttle(struct making *m, enum spec_blkio_limit kind, const char *option, const struct strv *list,
+		    bool bytes, struct error *err)
 {
 	struct spec_resources *r = &m->spec.linux_.resources;
 
@@ -161,7 +173,8 @@ static int throttle(struct making *m, enum spec_blkio_limit kind, const char *op
 			return rc;
 		if (bytes ? str_to_size(value, false, &n) < 0 : str_to_i64(value, &n) < 0 || n < 0)
 			return error_set(err, ERROR_INVALID, EINVAL, "%s: expected %s, got \"%s\"", option,
-					 bytes ? "a rate in bytes such as 10m" : "a number of operations a second", value);
+					 bytes ? "a rate in bytes such as 10m" : "a number of operations a second",
+					 value);
 		t.rate = (uint64_t)n;
 		ARENA_PUSH(&m->spec.arena, r->blkio.throttle[kind], r->blkio.throttle_count[kind]) = t;
 	}
@@ -170,9 +183,10 @@ static int throttle(struct making *m, enum spec_blkio_limit kind, const char *op
 
 static int check_weight(const char *option, uint64_t w, struct error *err)
 {
-	return w >= 10 && w <= 1000 ? 0
-				    : error_set(err, ERROR_INVALID, EINVAL, "%s: expected a number between 10 and 1000, got %llu", option,
-						(unsigned long long)w);
+	return w >= 10 && w <= 1000
+		       ? 0
+		       : error_set(err, ERROR_INVALID, EINVAL, "%s: expected a number between 10 and 1000, got %llu",
+				   option, (unsigned long long)w);
 }
 
 static int blkio(struct making *m, struct error *err)
@@ -189,9 +203,11 @@ static int blkio(struct making *m, struct error *err)
 		struct spec_blkio_weight w = {};
 		const char *value;
 
-		r = device_value("--blkio-weight-device", o->blkio_weight_device.items[i], &w.major, &w.minor, &value, err);
+		r = device_value("--blkio-weight-device", o->blkio_weight_device.items[i], &w.major, &w.minor, &value,
+				 err);
 		if (r == 0 && str_to_u64(value, &w.weight.v) < 0)
-			r = error_set(err, ERROR_INVALID, EINVAL, "--blkio-weight-device: expected a number, got \"%s\"", value);
+			r = error_set(err, ERROR_INVALID, EINVAL,
+				      "--blkio-weight-device: expected a number, got \"%s\"", value);
 		if (r == 0)
 			r = check_weight("--blkio-weight-device", w.weight.v, err);
 		w.weight.set = true;
@@ -231,9 +247,11 @@ int engine_ulimit_parse(const char *text, struct spec_rlimit *ret, struct error 
 		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--ulimit: unknown limit \"%s\"", name), err),
 				  "for example nofile, nproc, core, memlock, stack");
 	if (!eq || parse_limit(soft, &l.soft) < 0 || parse_limit(hard ? hard : soft, &l.hard) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--ulimit: expected NAME=SOFT[:HARD] in numbers or -1, got \"%s\"", text);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--ulimit: expected NAME=SOFT[:HARD] in numbers or -1, got \"%s\"", text);
 	if (l.soft > l.hard)
-		return error_set(err, ERROR_INVALID, EINVAL, "--ulimit \"%s\": the soft limit is above the hard one", text);
+		return error_set(err, ERROR_INVALID, EINVAL, "--ulimit \"%s\": the soft limit is above the hard one",
+				 text);
 	*ret = l;
 	return 0;
 }
@@ -262,7 +280,8 @@ static int unified(struct making *m, const char *text, struct error *err)
 	autofree char *key = eq ? mem_strndup(text, (size_t)(eq - text)) : NULL;
 
 	if (!key || !key[0] || strchr(key, '/'))
-		return error_set(err, ERROR_INVALID, EINVAL, "--cgroup-conf: expected FILE=VALUE such as memory.high=1g, got \"%s\"", text);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--cgroup-conf: expected FILE=VALUE such as memory.high=1g, got \"%s\"", text);
 	spec_map_set(&m->spec.arena, &m->spec.linux_.resources.unified, key, eq + 1);
 	return 0;
 }
@@ -289,13 +308,15 @@ int engine_limits(struct making *m, struct error *err)
 		res->pids_limit = (struct spec_opt_i64){true, DEFAULT_PIDS};
 	if (o->oom_score_adj.set) {
 		if (o->oom_score_adj.v < -1000 || o->oom_score_adj.v > 1000)
-			return error_set(err, ERROR_INVALID, EINVAL, "--oom-score-adj: expected a number between -1000 and 1000, got %lld",
+			return error_set(err, ERROR_INVALID, EINVAL,
+					 "--oom-score-adj: expected a number between -1000 and 1000, got %lld",
 					 (long long)o->oom_score_adj.v);
 		m->spec.process.oom_score_adj = o->oom_score_adj;
 	}
 	if (o->cgroup_parent)
-		m->spec.linux_.cgroups_path = arena_printf(&m->spec.arena, "%s%s/bothy-%s", o->cgroup_parent[0] == '/' ? "" : "/",
-							   o->cgroup_parent, m->id);
+		m->spec.linux_.cgroups_path =
+			arena_printf(&m->spec.arena, "%s%s/bothy-%s", o->cgroup_parent[0] == '/' ? "" : "/",
+				     o->cgroup_parent, m->id);
 	else if (m->engine->root)
 		m->spec.linux_.cgroups_path = arena_printf(&m->spec.arena, "/bothy-%s", m->id);
 	return 0;

@@ -35,9 +35,9 @@ static bool is_one_of(const char *word, const char *const *list)
 
 /* Options of -v and --mount that mount options don't know, or that have no meaning here. */
 static const char *const ignored_options[] = {"z", "Z", "cached", "consistent", "delegated", "nocopy", "", NULL};
-static const char *const passed_options[] = {"ro",	"rw",	 "shared",  "rshared", "slave", "rslave", "private", "rprivate",
-					     "nosuid", "suid",	 "nodev",   "dev",     "noexec", "exec",  "bind",	   "rbind",
-					     "rro",	"noatime", "relatime", NULL};
+static const char *const passed_options[] = {"ro",       "rw",     "shared", "rshared", "slave",    "rslave", "private",
+					     "rprivate", "nosuid", "suid",   "nodev",   "dev",      "noexec", "exec",
+					     "bind",     "rbind",  "rro",    "noatime", "relatime", NULL};
 
 static int finish_bind(struct arena *a, struct spec_mount *m, bool own_idmap, const char *what, struct error *err)
 {
@@ -56,12 +56,15 @@ static int finish_bind(struct arena *a, struct spec_mount *m, bool own_idmap, co
 static int check_paths(const char *what, const char *text, const char *source, const char *target, struct error *err)
 {
 	if (!target || target[0] != '/')
-		return error_set(err, ERROR_INVALID, EINVAL, "%s \"%s\": the path inside the container must be absolute", what, text);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "%s \"%s\": the path inside the container must be absolute", what, text);
 	if (str_eq(target, "/"))
-		return error_set(err, ERROR_INVALID, EINVAL, "%s \"%s\": nothing can be mounted on the container's root", what, text);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "%s \"%s\": nothing can be mounted on the container's root", what, text);
 	if (source && source[0] && source[0] != '/' && source[0] != '.')
-		return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "%s \"%s\": named volumes are not supported yet", what,
-					     text), err),
+		return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					     "%s \"%s\": named volumes are not supported yet", what, text),
+				   err),
 				  "for a folder of the host write ./%s or its full path", source);
 	return 0;
 }
@@ -77,7 +80,8 @@ static const char *absolute_source(struct arena *a, const char *source)
 	return arena_printf(a, "%s/%s", cwd ? cwd : "", source);
 }
 
-int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, bool *ret_create, struct error *err)
+int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct spec_mount *ret, bool *ret_create,
+			struct error *err)
 {
 	autostrv struct strv parts = {};
 	autostrv struct strv words = {};
@@ -87,7 +91,9 @@ int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct sp
 
 	strv_split(&parts, text, ':');
 	if (parts.count < 2 || parts.count > 3)
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--volume: expected SOURCE:TARGET[:OPTIONS], got \"%s\"", text), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL,
+					     "--volume: expected SOURCE:TARGET[:OPTIONS], got \"%s\"", text),
+				   err),
 				  "for example -v /srv/data:/data:ro");
 	r = check_paths("--volume", text, parts.items[0], parts.items[1], err);
 	if (r < 0)
@@ -119,7 +125,8 @@ int engine_volume_parse(struct arena *a, const char *text, bool idmap, struct sp
 }
 
 /* One key=value of --mount. */
-static int mount_key(struct arena *a, struct spec_mount *m, const char *key, const char *value, bool *idmap, struct error *err)
+static int mount_key(struct arena *a, struct spec_mount *m, const char *key, const char *value, bool *idmap,
+		     struct error *err)
 {
 	static const char *const flags[] = {"readonly", "ro", NULL};
 
@@ -142,13 +149,15 @@ static int mount_key(struct arena *a, struct spec_mount *m, const char *key, con
 		int64_t bytes;
 
 		if (str_to_size(value, false, &bytes) < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "--mount: tmpfs-size: expected a size such as 64m, got \"%s\"", value);
+			return error_set(err, ERROR_INVALID, EINVAL,
+					 "--mount: tmpfs-size: expected a size such as 64m, got \"%s\"", value);
 		spec_strs_push(a, &m->options, arena_printf(a, "size=%lld", (long long)bytes));
 	} else if (str_eq(key, "tmpfs-mode")) {
 		uint32_t mode;
 
 		if (str_to_mode(value, 07777, &mode) < 0)
-			return error_set(err, ERROR_INVALID, EINVAL, "--mount: tmpfs-mode: expected octal digits, got \"%s\"", value);
+			return error_set(err, ERROR_INVALID, EINVAL,
+					 "--mount: tmpfs-mode: expected octal digits, got \"%s\"", value);
 		spec_strs_push(a, &m->options, arena_printf(a, "mode=%o", mode));
 	} else if (!str_eq(key, "consistency"))
 		return error_set(err, ERROR_INVALID, EINVAL, "--mount: unknown key \"%s\"", key);
@@ -184,7 +193,9 @@ int engine_mount_parse(struct arena *a, const char *text, bool idmap, struct spe
 	} else if (str_eq(m.type, "bind")) {
 		r = error_set(err, ERROR_INVALID, EINVAL, "--mount \"%s\": a bind mount needs source=PATH", text);
 	} else {
-		r = error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--mount: type \"%s\" is not supported yet", m.type), err),
+		r = error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					  "--mount: type \"%s\" is not supported yet", m.type),
+				err),
 			       "type=bind and type=tmpfs are");
 	}
 	if (r == 0)
@@ -195,8 +206,10 @@ int engine_mount_parse(struct arena *a, const char *text, bool idmap, struct spe
 /* One option of --tmpfs: a flag of mounts, or tmpfs' own (tmpfs(5)). */
 static int check_tmpfs_word(const char *text, const char *word, struct error *err)
 {
-	static const char *const own[] = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "mpol", "inode32", "inode64",
-					  "noswap", "tmpcopyup", "notmpcopyup", "strictatime", "sync", "async", "dirsync", "nodiratime", NULL};
+	static const char *const own[] = {"size",      "mode",      "uid",         "gid",         "nr_inodes",
+					  "nr_blocks", "huge",      "mpol",        "inode32",     "inode64",
+					  "noswap",    "tmpcopyup", "notmpcopyup", "strictatime", "sync",
+					  "async",     "dirsync",   "nodiratime",  NULL};
 	const char *eq = strchr(word, '=');
 	autofree char *key = mem_strndup(word, eq ? (size_t)(eq - word) : strlen(word));
 	const bool is_size = eq && (str_eq(key, "size") || str_eq(key, "nr_inodes") || str_eq(key, "nr_blocks"));
@@ -204,14 +217,19 @@ static int check_tmpfs_word(const char *text, const char *word, struct error *er
 	int64_t bytes;
 
 	if (!is_one_of(word, passed_options) && !is_one_of(key, own))
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": unknown option \"%s\"", text, word), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": unknown option \"%s\"", text,
+					     word),
+				   err),
 				  "for example size=64m, mode=1777, uid=1000, gid=1000, ro, noexec");
 	if (is_size && !str_ends(word, "%") && str_to_size(eq + 1, false, &bytes) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected a size such as 64m for %s, got \"%s\"", text, key, eq + 1);
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--tmpfs \"%s\": expected a size such as 64m for %s, got \"%s\"", text, key, eq + 1);
 	if (str_eq(key, "mode") && str_to_mode(eq ? eq + 1 : "", 07777, &number) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected octal digits for mode, got \"%s\"", text, eq ? eq + 1 : "");
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--tmpfs \"%s\": expected octal digits for mode, got \"%s\"", text, eq ? eq + 1 : "");
 	if ((str_eq(key, "uid") || str_eq(key, "gid")) && str_to_u32(eq ? eq + 1 : "", &number) < 0)
-		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected a number for %s, got \"%s\"", text, key, eq ? eq + 1 : "");
+		return error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": expected a number for %s, got \"%s\"",
+				 text, key, eq ? eq + 1 : "");
 	return 0;
 }
 
@@ -261,7 +279,9 @@ static int check_source(const char *option, const struct spec_mount *m, bool cre
 	if (r == -ENOENT && create)
 		return safepath_host_mkdir_all(m->source, 0755, err) < 0 ? error_wrap(err, "%s", option) : 0;
 	error_sys(err, -r, "%s: source '%s'", option, m->source);
-	return r == -ENOENT ? error_hint(err, "check the spelling, or let it be made: -v %s:%s:create", m->source, m->destination) : r;
+	return r == -ENOENT ? error_hint(err, "check the spelling, or let it be made: -v %s:%s:create", m->source,
+					 m->destination)
+			    : r;
 }
 
 static int user_mounts(struct making *m, struct error *err)
@@ -314,20 +334,25 @@ static void adapt_default_mounts(struct making *m, bool own_pidns)
 		struct spec_mount *mount = &s->mounts[i];
 
 		if (str_eq(mount->destination, "/proc") && !own_pidns && m->own_userns) {
-			*mount = (struct spec_mount){.destination = "/proc", .type = "bind", .source = "/proc", .data = ""};
+			*mount = (struct spec_mount){.destination = "/proc",
+						     .type = "bind",
+						     .source = "/proc",
+						     .data = ""};
 			spec_strs_push(&s->arena, &mount->options, "rbind");
 			spec_strs_push(&s->arena, &mount->options, "rprivate");
 			spec_strs_push(&s->arena, &mount->options, "nosuid");
 			spec_strs_push(&s->arena, &mount->options, "noexec");
 			spec_strs_push(&s->arena, &mount->options, "nodev");
-			(void)spec_mount_parse_options(&s->arena, mount, "/proc", &ignored); /* our own words: cannot fail */
+			(void)spec_mount_parse_options(&s->arena, mount, "/proc",
+						       &ignored); /* our own words: cannot fail */
 		}
 		if (mount->bind && safepath_host_stat(mount->source, &st) == -ENOENT)
 			continue;
 		if (str_eq(m->opt->ipc, "none") && str_eq(mount->destination, "/dev/shm"))
 			continue;
 		/* --privileged: sysctls and control groups are to be written. */
-		if (m->opt->privileged && (str_eq(mount->destination, "/sys") || str_eq(mount->destination, "/sys/fs/cgroup"))) {
+		if (m->opt->privileged &&
+		    (str_eq(mount->destination, "/sys") || str_eq(mount->destination, "/sys/fs/cgroup"))) {
 			mount->attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 			mount->rec_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 			mount->sb_flags &= ~(uint64_t)MS_RDONLY;
@@ -355,7 +380,8 @@ static bool has_place(struct making *m, const char *destination)
 }
 
 /* Write a file to the container's folder and bind it at @destination. */
-static int give_file(struct making *m, const char *name, const char *destination, const char *text, size_t len, struct error *err)
+static int give_file(struct making *m, const char *name, const char *destination, const char *text, size_t len,
+		     struct error *err)
 {
 	struct spec_mount mount = {.type = "bind", .data = "", .destination = destination};
 	int r;
@@ -390,7 +416,8 @@ static int give_files(struct making *m, struct error *err)
 		return r;
 	if (m->own_netns || safepath_host_read("/etc/hosts", true, &hosts, &ignored) < 0) {
 		buf_reset(&hosts);
-		buf_printf(&hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t%s\n", name);
+		buf_printf(&hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t%s\n",
+			   name);
 	}
 	r = give_file(m, "hosts", "/etc/hosts", buf_str(&hosts), hosts.len, err);
 	if (r < 0 || m->own_netns)

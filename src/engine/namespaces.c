@@ -42,7 +42,8 @@ static int of_container(struct making *m, enum spec_ns ns, const char *option, c
 }
 
 /* The forms that most namespace options share. */
-static int choose(struct making *m, enum spec_ns ns, const char *option, const char *value, bool *ret_own, struct error *err)
+static int choose(struct making *m, enum spec_ns ns, const char *option, const char *value, bool *ret_own,
+		  struct error *err)
 {
 	*ret_own = true;
 	if (!value || !value[0] || str_eq(value, "private")) {
@@ -57,10 +58,12 @@ static int choose(struct making *m, enum spec_ns ns, const char *option, const c
 	if (str_starts(value, "container:"))
 		return of_container(m, ns, option, value + strlen("container:"), err);
 	if (str_starts(value, "ns:")) {
-		m->spec.linux_.ns[ns] = (struct spec_namespace){.present = true, .path = arena_strdup(&m->spec.arena, value + 3)};
+		m->spec.linux_.ns[ns] =
+			(struct spec_namespace){.present = true, .path = arena_strdup(&m->spec.arena, value + 3)};
 		return 0;
 	}
-	return error_set(err, ERROR_INVALID, EINVAL, "%s: expected private, host, container:NAME or ns:PATH, got \"%s\"", option, value);
+	return error_set(err, ERROR_INVALID, EINVAL,
+			 "%s: expected private, host, container:NAME or ns:PATH, got \"%s\"", option, value);
 }
 
 static int network(struct making *m, struct error *err)
@@ -70,7 +73,9 @@ static int network(struct making *m, struct error *err)
 	if (!v || str_eq(v, "none"))
 		v = "private";
 	else if (!str_eq(v, "host") && !str_starts(v, "container:") && !str_starts(v, "ns:"))
-		return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--network %s: networks are not supported yet", v), err),
+		return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					     "--network %s: networks are not supported yet", v),
+				   err),
 				  "--network none gives a container loopback only, --network host the host's network");
 	return choose(m, SPEC_NS_NETWORK, "--network", v, &m->own_netns, err);
 }
@@ -90,11 +95,15 @@ int engine_time_offset_parse(const char *text, bool *ret_boottime, struct spec_t
 	days = str_ends(value, "d") ? mem_strndup(value, strlen(value) - 1) : NULL;
 	r = days ? str_to_i64(days, &ns) : str_to_duration(value, &ns);
 	if (!known || r < 0 || (days && (ns > DAYS_MAX || ns < -DAYS_MAX)))
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "--time-offset: expected boottime=DURATION or monotonic=DURATION such as boottime=+3d, got \"%s\"", text);
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"--time-offset: expected boottime=DURATION or monotonic=DURATION such as boottime=+3d, got \"%s\"",
+			text);
 	if (days)
 		ns *= INT64_C(86400) * 1000000000;
-	*ret = (struct spec_time_offset){.set = true, .secs = ns / 1000000000, .nanosecs = (uint32_t)((ns % 1000000000 + 1000000000) % 1000000000)};
+	*ret = (struct spec_time_offset){.set = true,
+					 .secs = ns / 1000000000,
+					 .nanosecs = (uint32_t)((ns % 1000000000 + 1000000000) % 1000000000)};
 	ret->secs -= ns % 1000000000 < 0; /* the nanoseconds are never negative */
 	*ret_boottime = boottime;
 	return 0;
@@ -119,15 +128,19 @@ static int time_offset(struct making *m, const char *text, struct error *err)
 static int names(struct making *m, bool own_uts, struct error *err)
 {
 	if (!own_uts && (m->opt->hostname || m->opt->domainname))
-		return error_set(err, ERROR_INVALID, EINVAL, "--hostname and --domainname need a UTS namespace of the container's own");
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--hostname and --domainname need a UTS namespace of the container's own");
 	if (!own_uts)
 		return 0;
 	/* It goes into /etc/hosts too: a line break would add a line of somebody's choice. */
-	if (m->opt->hostname && (strlen(m->opt->hostname) > HOST_NAME_MAX || m->opt->hostname[strcspn(m->opt->hostname, " \t#")] ||
-				 str_has_control(m->opt->hostname)))
+	if (m->opt->hostname &&
+	    (strlen(m->opt->hostname) > HOST_NAME_MAX || m->opt->hostname[strcspn(m->opt->hostname, " \t#")] ||
+	     str_has_control(m->opt->hostname)))
 		return error_set(err, ERROR_INVALID, EINVAL,
-				 "--hostname: expected up to %d characters without spaces and control characters", HOST_NAME_MAX);
-	m->spec.hostname = arena_strndup(&m->spec.arena, m->opt->hostname ? m->opt->hostname : m->id, m->opt->hostname ? 64 : 12);
+				 "--hostname: expected up to %d characters without spaces and control characters",
+				 HOST_NAME_MAX);
+	m->spec.hostname =
+		arena_strndup(&m->spec.arena, m->opt->hostname ? m->opt->hostname : m->id, m->opt->hostname ? 64 : 12);
 	m->spec.domainname = arena_strdup(&m->spec.arena, m->opt->domainname);
 	return 0;
 }

@@ -105,7 +105,8 @@ static int command(struct making *m, struct error *err)
 	for (char *const *a = m->opt->args; a && *a; a++, any = true)
 		spec_strs_push(&m->spec.arena, out, *a);
 	/* The image's arguments go with the image's entry point only. */
-	for (size_t i = 0; c && !m->opt->entrypoint_set && !(m->opt->args && m->opt->args[0]) && i < c->cmd.count; i++, any = true)
+	for (size_t i = 0; c && !m->opt->entrypoint_set && !(m->opt->args && m->opt->args[0]) && i < c->cmd.count;
+	     i++, any = true)
 		spec_strs_push(&m->spec.arena, out, c->cmd.items[i]);
 	if (any)
 		return 0;
@@ -113,7 +114,8 @@ static int command(struct making *m, struct error *err)
 		spec_strs_push(&m->spec.arena, out, "/bin/sh");
 		return 0;
 	}
-	return error_hint((error_set(err, ERROR_INVALID, EINVAL, "image '%s' names no program to run", m->opt->image), err),
+	return error_hint((error_set(err, ERROR_INVALID, EINVAL, "image '%s' names no program to run", m->opt->image),
+			   err),
 			  "add one: bothy run %s PROGRAM", m->opt->image);
 }
 
@@ -170,8 +172,9 @@ static int user(struct making *m, struct error *err)
 	int r;
 
 	(void)snprintf(kept, sizeof(kept), "%u:%u", m->keep_uid, m->keep_gid);
-	r = image_user_resolve(&m->spec.arena, m->keep_id && !m->opt->user ? kept : want, have_passwd ? buf_str(&passwd) : NULL, passwd.len,
-				   have_group ? buf_str(&group) : NULL, group.len, m->opt->group_add.items, &found, err);
+	r = image_user_resolve(&m->spec.arena, m->keep_id && !m->opt->user ? kept : want,
+			       have_passwd ? buf_str(&passwd) : NULL, passwd.len, have_group ? buf_str(&group) : NULL,
+			       group.len, m->opt->group_add.items, &found, err);
 
 	if (r < 0) {
 		for (size_t i = 0; i < m->opt->group_add.count; i++) {
@@ -189,9 +192,12 @@ static int user(struct making *m, struct error *err)
 	/* Without newgidmap's help the kernel lets nobody change groups. */
 	if (engine_ids_groups_denied(m)) {
 		if (m->opt->group_add.count)
-			return error_hint((error_set(err, ERROR_DENIED, EPERM, "--group-add: a container with a single group id can have no further groups"),
-					   err),
-					  "get a range of ids, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER");
+			return error_hint(
+				(error_set(
+					 err, ERROR_DENIED, EPERM,
+					 "--group-add: a container with a single group id can have no further groups"),
+				 err),
+				"get a range of ids, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER");
 		u->additional_gid_count = 0;
 	}
 	return 0;

@@ -57,9 +57,11 @@ static int suggest_image(struct making *m, struct error *err)
 		if (near[0])
 			return error_hint(err, "did you mean %s?", near);
 	}
-	if (program && !strchr(typed, '/') && (safepath_host_readlink(program, near, sizeof(near), &ignored) == 0 ||
-					       safepath_host_stat(program, &st) == 0))
-		return error_hint(err, "to run %s in the image that comes with bothy: bothy run embedded %s", typed, typed);
+	if (program && !strchr(typed, '/') &&
+	    (safepath_host_readlink(program, near, sizeof(near), &ignored) == 0 ||
+	     safepath_host_stat(program, &st) == 0))
+		return error_hint(err, "to run %s in the image that comes with bothy: bothy run embedded %s", typed,
+				  typed);
 	return -err->code;
 }
 
@@ -71,7 +73,8 @@ static int make_folder(struct making *m, struct error *err)
 	int r = engine_store(m->engine, &store, err);
 
 	if (r == 0)
-		r = store_container_create(store, m->id, has_image(m) ? m->opt->image : NULL, flags, &m->image, &m->folder, err);
+		r = store_container_create(store, m->id, has_image(m) ? m->opt->image : NULL, flags, &m->image,
+					   &m->folder, err);
 	if (r < 0)
 		return has_image(m) && err->kind == ERROR_NOT_FOUND ? suggest_image(m, err) : r;
 	m->folder_made = true;
@@ -147,7 +150,8 @@ static int annotate(struct making *m, struct error *err)
 		autofree char *full = mem_printf("%s%s", label ? "io.bothy.label." : "", key);
 
 		if (!key[0])
-			return error_set(err, ERROR_INVALID, EINVAL, "%s: expected KEY=VALUE, got \"%s\"", label ? "--label" : "--annotation", text);
+			return error_set(err, ERROR_INVALID, EINVAL, "%s: expected KEY=VALUE, got \"%s\"",
+					 label ? "--label" : "--annotation", text);
 		spec_map_set(&s->arena, &s->annotations, full, eq ? eq + 1 : "");
 	}
 	if (o->name)
@@ -183,8 +187,8 @@ static int build_spec(struct making *m, struct error *err)
 	return r;
 }
 
-static int explain(struct making *m, struct runtime *rt, const struct runtime_create_options *opt, const struct runtime_trace *trace,
-		   int fd, struct error *err)
+static int explain(struct making *m, struct runtime *rt, const struct runtime_create_options *opt,
+		   const struct runtime_trace *trace, int fd, struct error *err)
 {
 	autobuf struct buf out = BUF_INIT(4u << 20);
 	int r = runtime_explain(rt, &m->spec, opt, trace, &out, err);
@@ -234,7 +238,9 @@ static int take_name(struct making *m, int *ret_dir, struct error *err)
 	if (!m->opt->name)
 		return 0;
 	if (spec_check_id(m->opt->name, err) < 0 || !isalnum((unsigned char)m->opt->name[0]))
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--name: \"%s\" is not a valid name", m->opt->name), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--name: \"%s\" is not a valid name",
+					     m->opt->name),
+				   err),
 				  "use letters, digits and the characters _ + - . with a letter or digit in front");
 	path = mem_printf("%s/names", m->engine->state);
 	dir = safepath_state_open(path, err);
@@ -242,7 +248,9 @@ static int take_name(struct making *m, int *ret_dir, struct error *err)
 		return dir;
 	fd = safepath_create_file(dir, m->opt->name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
 	if (fd == -EEXIST)
-		return error_hint((error_set(err, ERROR_CONFLICT, EEXIST, "--name: a container called '%s' exists already", m->opt->name), err),
+		return error_hint((error_set(err, ERROR_CONFLICT, EEXIST,
+					     "--name: a container called '%s' exists already", m->opt->name),
+				   err),
 				  "choose another name");
 	if (fd < 0)
 		return fd;
@@ -279,7 +287,8 @@ static int check_hostname(const char *option, const char *name, struct error *er
 
 	if (name && (len == 0 || len > 64 || name[0] == '-' || name[0] == '.' ||
 		     strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != len))
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" is not a host name", option, name), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "%s: \"%s\" is not a host name", option, name),
+				   err),
 				  "use at most 64 letters, digits, dots and dashes");
 	return 0;
 }
@@ -293,18 +302,24 @@ static int check_options(const struct engine_run_options *o, struct error *err)
 	if (r < 0)
 		return r;
 	if (o->image && o->rootfs)
-		return error_set(err, ERROR_INVALID, EINVAL, "--rootfs: an image and a root folder cannot be given together");
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--rootfs: an image and a root folder cannot be given together");
 	if (o->tty && o->interactive && !isatty(STDIN_FILENO) && !(o->explain && !str_eq(o->explain, "time")))
 		return error_hint((error_set(err, ERROR_INVALID, ENOTTY, "the input device is not a TTY"), err),
 				  "leave out -t when standard input is no terminal");
 	if (o->explain && o->explain[0] && !str_eq(o->explain, "time") && !str_eq(o->explain, "plan"))
-		return error_set(err, ERROR_INVALID, EINVAL, "--explain: expected plan or time, got \"%s\"", o->explain);
+		return error_set(err, ERROR_INVALID, EINVAL, "--explain: expected plan or time, got \"%s\"",
+				 o->explain);
 	if (o->stop_signal && signal_from_name(o->stop_signal) < 0)
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--stop-signal: unknown signal \"%s\"", o->stop_signal), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--stop-signal: unknown signal \"%s\"",
+					     o->stop_signal),
+				   err),
 				  "for example SIGTERM, QUIT or 15");
 	if (o->detach_keys && runtime_check_detach_keys(o->detach_keys) < 0)
-		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--detach-keys: expected keys with commas between, got \"%s\"",
-					     o->detach_keys), err),
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL,
+					     "--detach-keys: expected keys with commas between, got \"%s\"",
+					     o->detach_keys),
+				   err),
 				  "each is a letter or ctrl-<letter>: ctrl-p,ctrl-q");
 	return 0;
 }
@@ -332,7 +347,8 @@ static int protect_self(struct engine *e, const struct engine_run_options *o, st
 	bool exposed = host;
 
 	for (size_t i = 0; i < o->uidmaps.count; i++)
-		exposed |= engine_ids_parse_map(o->uidmaps.items[i], "--uidmap", &map, &ignored) == 0 && map.host_id == 0;
+		exposed |=
+			engine_ids_parse_map(o->uidmaps.items[i], "--uidmap", &map, &ignored) == 0 && map.host_id == 0;
 	return e->root && exposed && o->self_argv ? runtime_protect_self(o->self_argv, err) : 0;
 }
 

@@ -22,13 +22,13 @@
 #define PROFILE_MAX_BYTES (4u << 20)
 
 /* Docker's set without NET_RAW (ping works through ping_group_range), MKNOD and AUDIT_WRITE. */
-static const uint64_t default_caps = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) | BIT(CAP_SETGID) |
-				     BIT(CAP_SETUID) | BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) |
-				     BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL);
+static const uint64_t default_caps = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) |
+				     BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) |
+				     BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL);
 
 /* What --security-opt collected. */
 struct security {
-	const char *seccomp;  /* file, "unconfined", or NULL */
+	const char *seccomp; /* file, "unconfined", or NULL */
 	const char *apparmor, *label;
 	bool no_new_privs, unmask_all;
 	struct strv mask, unmask;
@@ -58,8 +58,10 @@ static int collect(const struct engine_run_options *o, struct security *s, struc
 		} else if (str_eq(key, "systempaths") && str_eq(value, "unconfined"))
 			s->unmask_all = true;
 		else
-			return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--security-opt: unknown option \"%s\"", text), err),
-					  "known are seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL, no-new-privileges, mask=PATH, unmask=PATH|ALL");
+			return error_hint(
+				(error_set(err, ERROR_INVALID, EINVAL, "--security-opt: unknown option \"%s\"", text),
+				 err),
+				"known are seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL, no-new-privileges, mask=PATH, unmask=PATH|ALL");
 	}
 	return 0;
 }
@@ -75,7 +77,9 @@ static int cap_list(const char *option, const struct strv *names, uint64_t *ret,
 		}
 		cap = spec_cap_from_name(names->items[i]);
 		if (cap < 0)
-			return error_hint((error_set(err, ERROR_INVALID, EINVAL, "%s: unknown capability \"%s\"", option, names->items[i]), err),
+			return error_hint((error_set(err, ERROR_INVALID, EINVAL, "%s: unknown capability \"%s\"",
+						     option, names->items[i]),
+					   err),
 					  "capabilities(7) lists them: NET_ADMIN, SYS_PTRACE, … or ALL");
 		*ret |= BIT(cap);
 	}
@@ -105,7 +109,8 @@ static int capabilities(struct making *m, struct error *err)
 	if (r < 0)
 		return r;
 	if (restricted && (add & ~BIT(CAP_NET_BIND_SERVICE) || add_all || o->privileged))
-		return error_set(err, ERROR_INVALID, EINVAL, "--profile restricted allows no capability but NET_BIND_SERVICE");
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--profile restricted allows no capability but NET_BIND_SERVICE");
 	if (drop_all)
 		caps = 0;
 	if (add_all)
@@ -134,8 +139,9 @@ static int seccomp_profile(struct making *m, const struct security *s, struct er
 	}
 	r = safepath_host_read(s->seccomp, true, &text, err);
 	if (r == 0)
-		r = spec_parse_seccomp_profile(buf_str(&text), text.len, s->seccomp, arch, m->spec.process.caps.bounding,
-					       probe_kernel_version(), &m->spec.arena, &m->spec.linux_.seccomp, err);
+		r = spec_parse_seccomp_profile(buf_str(&text), text.len, s->seccomp, arch,
+					       m->spec.process.caps.bounding, probe_kernel_version(), &m->spec.arena,
+					       &m->spec.linux_.seccomp, err);
 	return r < 0 ? error_wrap(err, "--security-opt seccomp") : 0;
 }
 
@@ -202,9 +208,11 @@ static int sysctls(struct making *m, struct error *err)
 
 	if (m->own_netns && !m->opt->privileged) {
 		/* ping without NET_RAW, and ports below 1024 for everybody: both only touch the container's own network. */
-		const uint32_t top = m->own_userns ? last_id(&m->spec.linux_.gid_mappings, PING_GROUP_MAX) : PING_GROUP_MAX;
+		const uint32_t top =
+			m->own_userns ? last_id(&m->spec.linux_.gid_mappings, PING_GROUP_MAX) : PING_GROUP_MAX;
 
-		spec_map_set(&m->spec.arena, out, "net.ipv4.ping_group_range", arena_printf(&m->spec.arena, "0 %u", top));
+		spec_map_set(&m->spec.arena, out, "net.ipv4.ping_group_range",
+			     arena_printf(&m->spec.arena, "0 %u", top));
 		spec_map_set(&m->spec.arena, out, "net.ipv4.ip_unprivileged_port_start", "0");
 	}
 	for (size_t i = 0; i < m->opt->sysctls.count; i++) {
@@ -215,8 +223,9 @@ static int sysctls(struct making *m, struct error *err)
 		if (!key || !key[0])
 			return error_set(err, ERROR_INVALID, EINVAL, "--sysctl: expected KEY=VALUE, got \"%s\"", text);
 		if (spec_sysctl_namespace(key) < 0)
-			return error_hint((error_set(err, ERROR_DENIED, EPERM, "--sysctl: \"%s\" belongs to the host", key), err),
-					  "only those of a namespace can be set: net.*, kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.*");
+			return error_hint(
+				(error_set(err, ERROR_DENIED, EPERM, "--sysctl: \"%s\" belongs to the host", key), err),
+				"only those of a namespace can be set: net.*, kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.*");
 		spec_map_set(&m->spec.arena, out, key, eq + 1);
 	}
 	return 0;
@@ -228,12 +237,17 @@ static int check_restricted(struct making *m, struct error *err)
 	const struct engine_run_options *o = m->opt;
 
 	if (m->spec.process.user.uid == 0)
-		return error_hint((error_set(err, ERROR_DENIED, EPERM, "--profile restricted: the program must not run as root"), err),
+		return error_hint((error_set(err, ERROR_DENIED, EPERM,
+					     "--profile restricted: the program must not run as root"),
+				   err),
 				  "choose a user: --user 1000");
-	if (!m->own_netns || str_eq(o->pid, "host") || str_eq(o->ipc, "host") || str_eq(o->uts, "host") || str_eq(o->userns, "host"))
-		return error_set(err, ERROR_DENIED, EPERM, "--profile restricted: no namespace of the host may be shared");
+	if (!m->own_netns || str_eq(o->pid, "host") || str_eq(o->ipc, "host") || str_eq(o->uts, "host") ||
+	    str_eq(o->userns, "host"))
+		return error_set(err, ERROR_DENIED, EPERM,
+				 "--profile restricted: no namespace of the host may be shared");
 	if (o->volumes.count)
-		return error_set(err, ERROR_DENIED, EPERM, "--profile restricted: no folder of the host may be mounted");
+		return error_set(err, ERROR_DENIED, EPERM,
+				 "--profile restricted: no folder of the host may be mounted");
 	if (o->devices.count || o->device_rules.count)
 		return error_set(err, ERROR_DENIED, EPERM, "--profile restricted: no device of the host may be given");
 	return 0;
@@ -245,14 +259,15 @@ static int labels(struct making *m, const struct security *s, struct error *err)
 
 	if (s->apparmor && !str_eq(s->apparmor, "unconfined")) {
 		if (!lsm_enabled(LSM_APPARMOR))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--security-opt apparmor=%s: AppArmor is not enabled on this host",
+			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					 "--security-opt apparmor=%s: AppArmor is not enabled on this host",
 					 s->apparmor);
 		p->apparmor_profile = arena_strdup(&m->spec.arena, s->apparmor);
 	}
 	if (s->label && !str_eq(s->label, "disable")) {
 		if (!lsm_enabled(LSM_SELINUX))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--security-opt label=%s: SELinux is not enabled on this host",
-					 s->label);
+			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					 "--security-opt label=%s: SELinux is not enabled on this host", s->label);
 		p->selinux_label = arena_strdup(&m->spec.arena, s->label);
 	}
 	return 0;
@@ -265,11 +280,13 @@ int engine_security(struct making *m, struct error *err)
 	int r = 0;
 
 	if (m->opt->profile && !restricted && !str_eq(m->opt->profile, "default"))
-		r = error_set(err, ERROR_INVALID, EINVAL, "--profile: expected default or restricted, got \"%s\"", m->opt->profile);
+		r = error_set(err, ERROR_INVALID, EINVAL, "--profile: expected default or restricted, got \"%s\"",
+			      m->opt->profile);
 	if (r == 0)
 		r = collect(m->opt, &s, err);
 	if (r == 0 && restricted && (str_eq(s.seccomp, "unconfined") || s.unmask_all || m->opt->privileged))
-		r = error_set(err, ERROR_DENIED, EPERM, "--profile restricted: privileged, unconfined and unmasked containers are refused");
+		r = error_set(err, ERROR_DENIED, EPERM,
+			      "--profile restricted: privileged, unconfined and unmasked containers are refused");
 	if (r == 0 && restricted)
 		r = check_restricted(m, err);
 	if (r == 0)

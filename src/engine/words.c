@@ -123,8 +123,10 @@ static void hint_noidmap(const struct making *m, const struct spec_mount *mount,
 	const bool theirs = mount && strncmp(mount->source, m->bundle, strlen(m->bundle)) != 0;
 
 	if (theirs)
-		error_hint(err, "mount it as it is: -v %.60s:%.60s:noidmap (its owners are nobody inside), or use --userns host", mount->source,
-			   mount->destination);
+		error_hint(
+			err,
+			"mount it as it is: -v %.60s:%.60s:noidmap (its owners are nobody inside), or use --userns host",
+			mount->source, mount->destination);
 	else
 		error_hint(err, "run it with the host's ids: --userns host");
 }
@@ -152,9 +154,13 @@ int engine_words(const struct making *m, struct error *err)
 	const char *limit = limit_option(m->opt);
 
 	if (!m->engine->root && limit && err->kind == ERROR_DENIED && strstr(err->msg, "control group")) {
-		error_set(err, ERROR_DENIED, EPERM, "%s: a plain user can set limits only where control groups are delegated to him, and here they are not",
-			  limit);
-		return error_hint(err, "run it as root, or with cgroup v2 and systemd: systemd-run --user --scope -p Delegate=yes bothy run ...");
+		error_set(
+			err, ERROR_DENIED, EPERM,
+			"%s: a plain user can set limits only where control groups are delegated to him, and here they are not",
+			limit);
+		return error_hint(
+			err,
+			"run it as root, or with cgroup v2 and systemd: systemd-run --user --scope -p Delegate=yes bothy run ...");
 	}
 	if (!rename_field(err))
 		name_mount(m, err);
@@ -180,9 +186,11 @@ void engine_nearest_images(const struct store_image_list *list, const char *type
 		(void)snprintf(full, sizeof(full), "%s:%s", row->repository, row->tag);
 		/* The name, with or without its tag or its folders; or the right name with another tag. */
 		end = slash ? full + (slash + 1 - row->repository) : full; /* without its folders, with its tag */
-		near = str_distance(typed, end, limit) < limit || str_distance(typed, full, limit) < limit || str_distance(typed, row->repository, limit) < limit ||
+		near = str_distance(typed, end, limit) < limit || str_distance(typed, full, limit) < limit ||
+		       str_distance(typed, row->repository, limit) < limit ||
 		       (slash && str_distance(typed, slash + 1, limit) < limit) ||
-		       (strncmp(typed, row->repository, strlen(row->repository)) == 0 && strchr(":@", typed[strlen(row->repository)]));
+		       (strncmp(typed, row->repository, strlen(row->repository)) == 0 &&
+			strchr(":@", typed[strlen(row->repository)]));
 		if (near && len < size) {
 			len += (size_t)snprintf(out + len, size - len, "%s'%s'", found ? ", " : "", full);
 			found++;

@@ -26,7 +26,7 @@ static const char *const headings[RUNTIME_RECIPE_COUNT] = {
 };
 /* clang-format on */
 
-#define WIDTH 96   /* a terminal of 100 columns, with some room */
+#define WIDTH 96 /* a terminal of 100 columns, with some room */
 #define INDENT 13
 #define NAME_MAX_CHARS 40
 
@@ -34,7 +34,8 @@ static const char *const headings[RUNTIME_RECIPE_COUNT] = {
 static const char *calls_of(const struct plan *p, const struct plan_step *s)
 {
 	if (s->op == PLAN_MOUNT && s->index < p->spec->mount_count)
-		return p->spec->mounts[s->index].bind ? "openat2 open_tree mount_setattr move_mount" : "openat2 fsopen fsconfig fsmount move_mount";
+		return p->spec->mounts[s->index].bind ? "openat2 open_tree mount_setattr move_mount"
+						      : "openat2 fsopen fsconfig fsmount move_mount";
 	if (s->op == PLAN_DEVICE)
 		return p->bind_devices ? "openat2 move_mount" : "mknodat";
 	return plan_words(s->op)->calls;
@@ -83,7 +84,8 @@ static double to_ms(const int64_t *ns)
 }
 
 /* Steps of one kind that follow each other are one paragraph: a line that says what and how, and the objects below it. */
-static void print_group(const struct plan *p, const struct runtime_trace *t, bool is_inside, size_t first, size_t count, struct buf *out)
+static void print_group(const struct plan *p, const struct runtime_trace *t, bool is_inside, size_t first, size_t count,
+			struct buf *out)
 {
 	const struct plan_step *steps = is_inside ? p->inside : p->host;
 	const struct plan_step *s = &steps[first];
@@ -100,7 +102,8 @@ static void print_group(const struct plan *p, const struct runtime_trace *t, boo
 		(void)snprintf(time, sizeof(time), "%8.3f ms  ", total);
 	else if (t)
 		(void)snprintf(time, sizeof(time), "%13s", "");
-	buf_printf(out, "  %-8s %-20s %s%s\n", is_inside ? "inside" : "host", plan_words(s->op)->name, time, calls_of(p, s));
+	buf_printf(out, "  %-8s %-20s %s%s\n", is_inside ? "inside" : "host", plan_words(s->op)->name, time,
+		   calls_of(p, s));
 	if (meaning[0])
 		buf_printf(out, "%*s%s\n", INDENT, "", meaning);
 	if (count == 1 && !s->name[0])
@@ -124,7 +127,8 @@ static void print_group(const struct plan *p, const struct runtime_trace *t, boo
 	buf_puts(out, "\n");
 }
 
-static void print_recipe(const struct plan *p, enum runtime_recipe recipe, const struct runtime_trace *t, struct buf *out)
+static void print_recipe(const struct plan *p, enum runtime_recipe recipe, const struct runtime_trace *t,
+			 struct buf *out)
 {
 	bool any = false;
 
@@ -163,7 +167,8 @@ static void print_namespaces(const struct spec *s, struct buf *out)
 			if (!any)
 				buf_printf(out, "Namespaces, %s:%*s", kinds[kind], (int)(10 - strlen(kinds[kind])), "");
 			any = true;
-			buf_printf(out, " %s%s%s", spec_ns_name((enum spec_ns)i), ns->path ? "=" : "", ns->path ? ns->path : "");
+			buf_printf(out, " %s%s%s", spec_ns_name((enum spec_ns)i), ns->path ? "=" : "",
+				   ns->path ? ns->path : "");
 		}
 		buf_puts(out, any ? "\n" : "");
 	}

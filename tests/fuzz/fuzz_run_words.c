@@ -28,11 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (engine_ids_parse_map(text, "--uidmap", &map, &err) == 0 && !map.size)
 		abort();
-	if (engine_time_offset_parse(text, &boottime, &offset, &err) == 0 && (!offset.set || offset.nanosecs > 999999999))
+	if (engine_time_offset_parse(text, &boottime, &offset, &err) == 0 &&
+	    (!offset.set || offset.nanosecs > 999999999))
 		abort();
 	if (engine_cpus_to_quota(text, &quota, &err) == 0 && (quota < 1000 || quota > INT64_C(100000) * 1000000))
 		abort();
-	if (engine_device_rule_parse(text, &rule, &err) == 0 && (!strchr("abc", rule.type) || !rule.access || rule.major < -1 || rule.minor < -1))
+	if (engine_device_rule_parse(text, &rule, &err) == 0 &&
+	    (!strchr("abc", rule.type) || !rule.access || rule.major < -1 || rule.minor < -1))
 		abort();
 	keys = runtime_check_detach_keys(text);
 	if (keys > 16)

@@ -39,7 +39,8 @@ static int parse(const char *const *words, bool stop, struct got *g, struct args
 TEST(every_form)
 {
 	static const char *const forms[][4] = {
-		{"--text", "x", NULL}, {"--text=x", NULL}, {"-t", "x", NULL}, {"-tx", NULL}, {"-t=x", NULL}, {"-ft", "x", NULL}, {"-foftx", NULL}, {"-text", "x", NULL},
+		{"--text", "x", NULL}, {"--text=x", NULL}, {"-t", "x", NULL}, {"-tx", NULL},
+		{"-t=x", NULL},        {"-ft", "x", NULL}, {"-foftx", NULL},  {"-text", "x", NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
@@ -56,7 +57,9 @@ TEST(every_form)
 
 TEST(values_lists_and_rest)
 {
-	const char *const words[] = {"-f=false", "--other=true", "-l", "a", "--list=b", "--size", "1.5k", "--number=-3", "--maybe", "--count", "7", "cmd", "--", "-f", NULL};
+	const char *const words[] = {"-f=false", "--other=true", "-l",          "a",       "--list=b",
+				     "--size",   "1.5k",         "--number=-3", "--maybe", "--count",
+				     "7",        "cmd",          "--",          "-f",      NULL};
 	struct got g = {.flag = true};
 	struct error err = {};
 	autoargs struct args rest = {};
@@ -94,7 +97,7 @@ TEST(what_is_wrong_is_said)
 	} rows[] = {
 		{{"--texxt", NULL}, "unknown option: --texxt", "--text"},
 		{{"--num", NULL}, "unknown option: --num", "--number"},
-		{{"--secrte", NULL}, "unknown option: --secrte", ""}, /* hidden ones are not suggested */
+		{{"--secrte", NULL}, "unknown option: --secrte", ""},     /* hidden ones are not suggested */
 		{{"-x", NULL}, "unknown option: -x", ""},
 		{{"-fx", NULL}, "unknown option: -fx", ""},
 		{{"--text", NULL}, "--text needs a value: TEXT", ""},
@@ -124,12 +127,16 @@ TEST(what_is_wrong_is_said)
 TEST(which_options_take_the_next_word)
 {
 	CHECK(option_has_next(table, "--text") && option_has_next(table, "-t") && option_has_next(table, "-ft"));
-	CHECK(!option_has_next(table, "--text=x") && !option_has_next(table, "-tx") && !option_has_next(table, "--flag"));
-	CHECK(!option_has_next(table, "--maybe") && !option_has_next(table, "x") && !option_has_next(table, "--nope") && !option_has_next(table, "-L"));
+	CHECK(!option_has_next(table, "--text=x") && !option_has_next(table, "-tx") &&
+	      !option_has_next(table, "--flag"));
+	CHECK(!option_has_next(table, "--maybe") && !option_has_next(table, "x") && !option_has_next(table, "--nope") &&
+	      !option_has_next(table, "-L"));
 }
 
 static const struct command first = {.name = "create", .summary = "x"};
-static const struct command second = {.name = "images", .aliases = (const char *const[]){"list-images", NULL}, .summary = "x"};
+static const struct command second = {.name = "images",
+				      .aliases = (const char *const[]){"list-images", NULL},
+				      .summary = "x"};
 static const struct command *const commands[] = {&first, &second, NULL};
 
 TEST(commands)
@@ -140,7 +147,7 @@ TEST(commands)
 	CHECK(command_find(&p, "create") == &first);
 	CHECK(command_find(&p, "list-images") == &second);
 	CHECK(command_find(&p, "crea") == NULL);
-	command_suggest(&p, "craete", near, sizeof(near));
+	command_suggest(&p, "creeate", near, sizeof(near));
 	CHECK_STR(near, "create");
 	command_suggest(&p, "im", near, sizeof(near));
 	CHECK_STR(near, "images");

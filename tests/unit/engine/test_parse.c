@@ -15,9 +15,24 @@ TEST(cpus)
 		const char *text;
 		int64_t quota_us; /* -1: refused */
 	} rows[] = {
-		{"1", 100000},	{"0.5", 50000}, {"2.25", 225000}, {".5", 50000},  {"0.01", 1000}, {"1.", 100000}, {"0.123456789", 12345},
-		{"0", -1},	{"", -1},	{".", -1},	  {"-1", -1},	  {"1e3", -1},	  {"1,5", -1},	  {" 1", -1},
-		{"1 ", -1},	{"0.001", -1},	{"99999999", -1}, {"0x1", -1},
+		{"1", 100000},
+		{"0.5", 50000},
+		{"2.25", 225000},
+		{".5", 50000},
+		{"0.01", 1000},
+		{"1.", 100000},
+		{"0.123456789", 12345},
+		{"0", -1},
+		{"", -1},
+		{".", -1},
+		{"-1", -1},
+		{"1e3", -1},
+		{"1,5", -1},
+		{" 1", -1},
+		{"1 ", -1},
+		{"0.001", -1},
+		{"99999999", -1},
+		{"0x1", -1},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -35,7 +50,9 @@ TEST(cpus)
 
 TEST(id_maps)
 {
-	static const char *const bad[] = {"", "0", "0:", "0:1:", "a:1:1", "0:1:0", "0:1:1:1", "-1:0:1", "0:4294967296:1", "0: 1:1", "@0:1:1", NULL};
+	static const char *const bad[] = {"",       "0",       "0:",     "0:1:",           "a:1:1",
+					  "0:1:0",  "0:1:1:1", "-1:0:1", "0:4294967296:1", "0: 1:1",
+					  "@0:1:1", NULL};
 	struct spec_id_map m;
 	struct error err = {};
 
@@ -54,8 +71,8 @@ TEST(id_maps)
 
 TEST(volumes)
 {
-	static const char *const bad[] = {"",	     "/a",    "/a:b",	  "/a:/",     ":/b",	 "a:/b",  "/a:/b:ro:x",
-					  "/a:/b:what", "/a:",   "/a:/b:size=1", NULL};
+	static const char *const bad[] = {"",           "/a",         "/a:b", "/a:/",         ":/b", "a:/b",
+					  "/a:/b:ro:x", "/a:/b:what", "/a:",  "/a:/b:size=1", NULL};
 	autoarena struct arena a = {};
 	struct spec_mount m;
 	struct error err = {};
@@ -81,13 +98,21 @@ TEST(volumes)
 
 TEST(mounts)
 {
-	static const char *const bad[] = {"",		    "type=bind,dst=/x",	      "type=bind,src=/a",	"type=bind,src=/a,dst=x",
-					  "type=nfs,dst=/x", "type=tmpfs,dst=/x,what=1", "type=tmpfs,dst=/x,tmpfs-size=x", "dst=/x", NULL};
+	static const char *const bad[] = {"",
+					  "type=bind,dst=/x",
+					  "type=bind,src=/a",
+					  "type=bind,src=/a,dst=x",
+					  "type=nfs,dst=/x",
+					  "type=tmpfs,dst=/x,what=1",
+					  "type=tmpfs,dst=/x,tmpfs-size=x",
+					  "dst=/x",
+					  NULL};
 	autoarena struct arena a = {};
 	struct spec_mount m;
 	struct error err = {};
 
-	REQUIRE(engine_mount_parse(&a, "type=bind,source=/a,target=/b,readonly,bind-propagation=rshared", true, &m, &err) == 0);
+	REQUIRE(engine_mount_parse(&a, "type=bind,source=/a,target=/b,readonly,bind-propagation=rshared", true, &m,
+				   &err) == 0);
 	CHECK(m.bind && (m.attr_set & MOUNT_ATTR_RDONLY) && m.propagation_recursive);
 	REQUIRE(engine_mount_parse(&a, "type=bind,src=/a,dst=/b,readonly=false,idmap=false", true, &m, &err) == 0);
 	CHECK(!(m.attr_set & MOUNT_ATTR_RDONLY) && m.idmap == SPEC_MOUNT_IDMAP_NONE);
@@ -103,7 +128,9 @@ TEST(mounts)
 
 TEST(tmpfs)
 {
-	static const char *const bad[] = {"", "t", "/", "/t:what", "/t:size=x", "/t:mode=8", "/t:uid=-1", "/t:lowerdir=/etc", NULL};
+	static const char *const bad[] = {"",          "t",         "/",         "/t:what",
+					  "/t:size=x", "/t:mode=8", "/t:uid=-1", "/t:lowerdir=/etc",
+					  NULL};
 	autoarena struct arena a = {};
 	struct spec_mount m;
 	struct error err = {};
@@ -123,8 +150,10 @@ TEST(tmpfs)
 
 TEST(devices)
 {
-	static const char *const bad[] = {"", "null", "/dev/a:/dev/b:x", "/dev/a:rw:/dev/b", "/dev/a:/dev/b:/dev/c", "/a:/b:rw:m", "/a:", NULL};
-	static const char *const bad_rules[] = {"", "c", "c 1:2", "c 1 rw", "x 1:2 r", "c 1:2 q", "c -1:2 r", "c 1:2 r ", "c  1:2 r", "c 1:2:3 r", NULL};
+	static const char *const bad[] = {
+		"", "null", "/dev/a:/dev/b:x", "/dev/a:rw:/dev/b", "/dev/a:/dev/b:/dev/c", "/a:/b:rw:m", "/a:", NULL};
+	static const char *const bad_rules[] = {"",         "c",        "c 1:2",    "c 1 rw",    "x 1:2 r", "c 1:2 q",
+						"c -1:2 r", "c 1:2 r ", "c  1:2 r", "c 1:2:3 r", NULL};
 	autoarena struct arena a = {};
 	struct engine_device d;
 	struct spec_device_rule rule;
@@ -153,7 +182,8 @@ TEST(devices)
 
 TEST(ulimits)
 {
-	static const char *const bad[] = {"", "nofile", "nofile=", "nofile=2:1", "what=1", "nofile=1:2:3", "nofile=-2", "=1", NULL};
+	static const char *const bad[] = {"",          "nofile", "nofile=", "nofile=2:1", "what=1", "nofile=1:2:3",
+					  "nofile=-2", "=1",     NULL};
 	struct spec_rlimit l;
 	struct error err = {};
 
@@ -178,10 +208,12 @@ TEST(time_offsets)
 		int64_t secs;
 		uint32_t nanosecs;
 	} rows[] = {
-		{"boottime=+3d", true, 259200, 0},	 {"boottime=-1d", true, -86400, 0},	   {"monotonic=1h30m", false, 5400, 0},
-		{"monotonic=-1.5s", false, -2, 500000000}, {"boottime=250ms", true, 0, 250000000}, {"monotonic=-1s", false, -1, 0},
+		{"boottime=+3d", true, 259200, 0},      {"boottime=-1d", true, -86400, 0},
+		{"monotonic=1h30m", false, 5400, 0},    {"monotonic=-1.5s", false, -2, 500000000},
+		{"boottime=250ms", true, 0, 250000000}, {"monotonic=-1s", false, -1, 0},
 	};
-	static const char *const bad[] = {"", "boottime", "boottime=", "wall=1s", "boottime=1x", "boottime=36501d", "boottimes=1s", "=1s", NULL};
+	static const char *const bad[] = {
+		"", "boottime", "boottime=", "wall=1s", "boottime=1x", "boottime=36501d", "boottimes=1s", "=1s", NULL};
 	struct spec_time_offset t;
 	struct error err = {};
 	bool boottime;
@@ -201,12 +233,13 @@ TEST(time_offsets)
 
 TEST(names_that_are_nearly_right)
 {
-	struct store_image_row rows[] = {
-		{.repository = "debian", .tag = "12"}, {.repository = "team/app", .tag = "latest"}, {.repository = NULL, .tag = NULL}};
+	struct store_image_row rows[] = {{.repository = "debian", .tag = "12"},
+					 {.repository = "team/app", .tag = "latest"},
+					 {.repository = NULL, .tag = NULL}};
 	const struct store_image_list list = {.rows = rows, .count = ARRAY_SIZE(rows)};
 	char near[256];
 
-	engine_nearest_images(&list, "debain", near, sizeof(near));
+	engine_nearest_images(&list, "debiam", near, sizeof(near));
 	CHECK_STR(near, "'debian:12'");
 	engine_nearest_images(&list, "debian:13", near, sizeof(near));
 	CHECK_STR(near, "'debian:12'");

@@ -98,7 +98,8 @@ TEST(every_step_has_words)
 		if (op == PLAN_HOST_OP_COUNT && !plan_words((enum plan_op)op)->name)
 			continue;
 		CHECK(plan_words((enum plan_op)op)->name != NULL);
-		CHECK(plan_words((enum plan_op)op)->recipe >= RUNTIME_RECIPE_USER && plan_words((enum plan_op)op)->recipe < RUNTIME_RECIPE_COUNT);
+		CHECK(plan_words((enum plan_op)op)->recipe >= RUNTIME_RECIPE_USER &&
+		      plan_words((enum plan_op)op)->recipe < RUNTIME_RECIPE_COUNT);
 	}
 }
 
@@ -111,9 +112,10 @@ TEST(a_rule_of_the_document_holds_for_its_device)
 	uint8_t access = 0;
 
 	build(&s, false);
-	ARENA_PUSH(&s.arena, s.linux_.devices, s.linux_.device_count) = (struct spec_device){.path = "/dev/x", .type = 'b', .major = 254, .minor = 7};
-	ARENA_PUSH(&s.arena, s.linux_.resources.devices, s.linux_.resources.device_count) =
-		(struct spec_device_rule){.allow = true, .type = 'b', .major = 254, .minor = 7, .access = SPEC_ACCESS_READ};
+	ARENA_PUSH(&s.arena, s.linux_.devices, s.linux_.device_count) =
+		(struct spec_device){.path = "/dev/x", .type = 'b', .major = 254, .minor = 7};
+	ARENA_PUSH(&s.arena, s.linux_.resources.devices, s.linux_.resources.device_count) = (struct spec_device_rule){
+		.allow = true, .type = 'b', .major = 254, .minor = 7, .access = SPEC_ACCESS_READ};
 	REQUIRE(runtime_plan_build(&s, &options, &facts, false, &p, &err) == 0);
 	for (size_t i = 0; i < p.device_rule_count; i++)
 		if (p.device_rules[i].type == 'b' && p.device_rules[i].major == 254)
