@@ -164,6 +164,9 @@ int engine_words(const struct making *m, struct error *err)
 	}
 	if (!rename_field(err))
 		name_mount(m, err);
+	if (strstr(err->msg, "idmap is not installed"))
+		error_hint(err,
+			   "as root: apt-get install uidmap (Debian, Ubuntu) or dnf install shadow-utils (Fedora)");
 	return -err->code;
 }
 

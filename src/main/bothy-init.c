@@ -26,7 +26,9 @@ static int start(char **argv, const sigset_t *mask, pid_t *ret)
 		(void)signal(SIGTTOU, SIG_DFL);
 		(void)sigprocmask(SIG_SETMASK, mask, NULL);
 		execvp(argv[0], argv);
-		(void)dprintf(STDERR_FILENO, "bothy-init: %s: %s\n", argv[0], strerror(errno));
+		(void)dprintf(STDERR_FILENO, "Error: exec: \"%s\": %s\n", argv[0],
+			      errno == ENOENT && !strchr(argv[0], '/') ? "executable file not found in $PATH"
+								       : strerror(errno));
 		_exit(errno == ENOENT ? 127 : 126);
 	}
 	*ret = pid;
