@@ -131,13 +131,15 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *r
 /* A handle on what cgroup_create() would make for @req, of which only path and id are read, in every hierarchy: to delete
  * what a crash left before it was recorded. Nothing is made or looked at; directories that are not there are no error.
  * Returns 0 and an owned handle, or <0: INVALID (path), UNSUPPORTED (systemd form). */
-int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret, struct error *err);
+int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret,
+		  struct error *err);
 
 /* v1: a hierarchy that the container did not need so far is joined when an update asks for a limit of it (hugetlb
  * and its like are not joined without need). Makes the group there and moves the container's processes; the caller
  * records the handle again. Returns 0, CGROUP_EXTENDED, or <0 as cgroup_create. */
 #define CGROUP_EXTENDED 1
-int cgroup_extend(struct cgroup *cg, const struct cgroup_host *host, const struct cgroup_request *req, struct error *err);
+int cgroup_extend(struct cgroup *cg, const struct cgroup_host *host, const struct cgroup_request *req,
+		  struct error *err);
 
 /* Give up the handle; the groups stay. Accepts NULL. */
 void cgroup_free(struct cgroup *cg);

@@ -435,10 +435,12 @@ static int move_all(const struct cgroup *cg, const struct cgroup_dir *d, struct 
 				return error_sys(err, -r, "move process %d to %s", (int)all.items[i], d->path);
 		}
 	}
-	return error_set(err, ERROR_BUSY, EBUSY, "the container makes processes faster than they can be moved to %s", d->path);
+	return error_set(err, ERROR_BUSY, EBUSY, "the container makes processes faster than they can be moved to %s",
+			 d->path);
 }
 
-int cgroup_extend(struct cgroup *cg, const struct cgroup_host *host, const struct cgroup_request *req, struct error *err)
+int cgroup_extend(struct cgroup *cg, const struct cgroup_host *host, const struct cgroup_request *req,
+		  struct error *err)
 {
 	autoclean(making_done) struct making m = {.host = host, .req = req};
 	int extended = 0;
@@ -471,7 +473,8 @@ int cgroup_extend(struct cgroup *cg, const struct cgroup_host *host, const struc
 	return extended;
 }
 
-int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret, struct error *err)
+int cgroup_locate(const struct cgroup_host *host, const struct cgroup_request *req, struct cgroup **ret,
+		  struct error *err)
 {
 	autoclean(making_done) struct making m = {.host = host, .req = req};
 	autocgroup struct cgroup *cg = mem_zalloc(1, sizeof(*cg));

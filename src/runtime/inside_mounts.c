@@ -115,8 +115,8 @@ static int mount_file_system(struct launch *l, const struct spec_mount *m, struc
 	const char *data = labelled(l, m, label, sizeof(label));
 	autofd int place = FD_NONE, tree = FD_NONE;
 	int r = kernel_fs ? open_kernel_fs_place(l, m->destination, &place, err)
-			  : safepath_make_target(l->new_root, m->destination, true, m->dest_nofollow, 0755, SAFEPATH_KEEP, &place,
-						 err);
+			  : safepath_make_target(l->new_root, m->destination, true, m->dest_nofollow, 0755,
+						 SAFEPATH_KEEP, &place, err);
 
 	if (r < 0)
 		return r;
@@ -225,8 +225,8 @@ static int cgroup_source(const struct cgroup_mount *c, uint64_t attrs, struct er
 }
 
 /* One entry of the list that cgroup/ made for a mount of type "cgroup". @base: the tmpfs of v1's hierarchies. */
-static int mount_cgroup_entry(struct launch *l, const struct cgroup_mount *c, const char *dest, uint64_t attrs, int *base,
-			      struct error *err)
+static int mount_cgroup_entry(struct launch *l, const struct cgroup_mount *c, const char *dest, uint64_t attrs,
+			      int *base, struct error *err)
 {
 	autofd int tree = FD_NONE;
 	autofd int place = FD_NONE;
@@ -257,8 +257,9 @@ static int mount_cgroups(struct launch *l, const struct spec_mount *m, struct er
 {
 	autocgroupmounts struct cgroup_mounts list = {};
 	const bool own_ns = l->plan.new_cgroupns;
-	const uint64_t attrs = m->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-			       (own_ns ? 0 : MOUNT_ATTR_RDONLY); /* V10: without a namespace of its own never writable */
+	const uint64_t attrs =
+		m->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+		(own_ns ? 0 : MOUNT_ATTR_RDONLY); /* V10: without a namespace of its own never writable */
 	autofd int base = FD_NONE;
 	int r = cgroup_plan_mounts(&l->cgroup_host, l->cgroup, own_ns, &list, err);
 

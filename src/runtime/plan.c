@@ -154,7 +154,8 @@ static bool binds_by_host(const struct plan *p)
 {
 	const struct spec_linux *lin = &p->spec->linux_;
 
-	return p->sources_by_host && (p->new_userns || lin->ns[SPEC_NS_USER].path || lin->ns[SPEC_NS_MOUNT].path || has_idmap(p));
+	return p->sources_by_host &&
+	       (p->new_userns || lin->ns[SPEC_NS_USER].path || lin->ns[SPEC_NS_MOUNT].path || has_idmap(p));
 }
 
 static void plan_host_before(struct plan *p)
@@ -170,7 +171,8 @@ static void plan_host_before(struct plan *p)
 	}
 	/* A shared mount must stay the host's peer: cloned inside it would be a slave, and what it mounts would not show. */
 	for (size_t i = 0; i < s->mount_count && p->sources_by_host; i++)
-		if (s->mounts[i].bind && !s->mounts[i].remount && (binds_by_host(p) || s->mounts[i].propagation == MS_SHARED))
+		if (s->mounts[i].bind && !s->mounts[i].remount &&
+		    (binds_by_host(p) || s->mounts[i].propagation == MS_SHARED))
 			host(p, PLAN_SOURCE, i, s->mounts[i].source);
 	for (size_t i = 0; i < p->device_count && p->bind_devices && p->sources_by_host; i++)
 		host(p, PLAN_DEVICE_SOURCE, i, p->devices[i].path);
@@ -265,7 +267,8 @@ static bool has_mntns(const struct plan *p)
 static bool dev_is_bound(const struct spec *s)
 {
 	for (size_t i = 0; i < s->mount_count; i++)
-		if (s->mounts[i].bind && (str_eq(s->mounts[i].destination, "/dev") || str_eq(s->mounts[i].destination, "/dev/")))
+		if (s->mounts[i].bind &&
+		    (str_eq(s->mounts[i].destination, "/dev") || str_eq(s->mounts[i].destination, "/dev/")))
 			return true;
 	return false;
 }
@@ -372,9 +375,11 @@ static void plan_inside(struct plan *p)
 static int check_supported(const struct spec *s, const struct runtime_create_options *opt, struct error *err)
 {
 	if (opt->systemd_cgroup)
-		return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-					     "--systemd-cgroup: the systemd cgroup driver is not supported"), err),
-				  "use the cgroupfs driver: Docker --exec-opt native.cgroupdriver=cgroupfs, Podman --cgroup-manager=cgroupfs");
+		return error_hint(
+			(error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				   "--systemd-cgroup: the systemd cgroup driver is not supported"),
+			 err),
+			"use the cgroupfs driver: Docker --exec-opt native.cgroupdriver=cgroupfs, Podman --cgroup-manager=cgroupfs");
 	if (s->linux_.intel_rdt.set)
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "linux.intelRdt is not supported");
 	if (s->has_vm)
@@ -385,8 +390,8 @@ static int check_supported(const struct spec *s, const struct runtime_create_opt
 	return 0;
 }
 
-int runtime_plan_build(const struct spec *spec, const struct runtime_create_options *opt, const struct plan_facts *facts,
-	       bool wait_start, struct plan *ret, struct error *err)
+int runtime_plan_build(const struct spec *spec, const struct runtime_create_options *opt,
+		       const struct plan_facts *facts, bool wait_start, struct plan *ret, struct error *err)
 {
 	struct plan p = {.spec = spec, .opt = opt, .wait_start = wait_start, .need_cgroup = true};
 	int r = check_supported(spec, opt, err);
@@ -399,7 +404,8 @@ int runtime_plan_build(const struct spec *spec, const struct runtime_create_opti
 	plan_namespaces(&p);
 	if (!facts->privileged && !p.new_userns && !spec->linux_.ns[SPEC_NS_USER].path)
 		return error_hint((error_set(err, ERROR_DENIED, EPERM,
-					     "linux.namespaces: a container without a user namespace needs root"), err),
+					     "linux.namespaces: a container without a user namespace needs root"),
+				   err),
 				  "add {\"type\":\"user\"} with mappings, or run as root");
 	p.sources_by_host = facts->privileged;
 	/* mknod is for the host's root; inside another user namespace nodes are borrowed from the host. */

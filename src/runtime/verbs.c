@@ -161,13 +161,15 @@ static void run_poststop(const struct state *s, const struct spec *spec)
 		hooks_run_all(&spec->hooks, SPEC_HOOK_POSTSTOP, buf_str(&text), FD_NONE);
 }
 
-int remove_container(struct runtime *rt, const struct state *s, const struct spec *spec, struct cgroup *cg, struct error *err)
+int remove_container(struct runtime *rt, const struct state *s, const struct spec *spec, struct cgroup *cg,
+		     struct error *err)
 {
 	int r = 0;
 
 	/* With a pid namespace of its own nothing outlives init; else others may still be in the group. */
 	if (cg && !cgroup_is_empty(cg)) {
-		const bool own_pids = spec && spec->linux_.ns[SPEC_NS_PID].present && !spec->linux_.ns[SPEC_NS_PID].path;
+		const bool own_pids =
+			spec && spec->linux_.ns[SPEC_NS_PID].present && !spec->linux_.ns[SPEC_NS_PID].path;
 
 		/* No pid on record: create was killed while init lived, and nobody else knows that one. */
 		if (!own_pids || !s->pid)
@@ -194,7 +196,9 @@ static int end_init(struct subject *s, struct error *err)
 	do
 		r = poll(&p, 1, INIT_END_MS);
 	while (r < 0 && errno == EINTR);
-	return r > 0 ? 0 : error_set(err, ERROR_BUSY, EBUSY, "container '%s': container init still running after SIGKILL", s->state.id);
+	return r > 0 ? 0
+		     : error_set(err, ERROR_BUSY, EBUSY, "container '%s': container init still running after SIGKILL",
+				 s->state.id);
 }
 
 /* A group made just before the crash is on no record yet, but the document is there and names it. Nothing was in it. */
@@ -246,8 +250,10 @@ int runtime_delete(struct runtime *rt, const char *id, bool force, struct error 
 		return r;
 	}
 	if (s.status != RUNTIME_STOPPED && s.status != RUNTIME_CREATED && !force)
-		return error_hint((error_set(err, ERROR_CONFLICT, EBUSY, "cannot delete container %s that is not stopped: %s", id,
-					     runtime_status_name(s.status)), err),
+		return error_hint((error_set(err, ERROR_CONFLICT, EBUSY,
+					     "cannot delete container %s that is not stopped: %s", id,
+					     runtime_status_name(s.status)),
+				   err),
 				  "`kill %s KILL` first, or `delete --force %s`", id, id);
 	if (s.init.pid)
 		r = end_init(&s, err);
@@ -393,7 +399,8 @@ static int open_timer(int64_t interval_ns, struct error *err)
 	return fd;
 }
 
-static int report_oom(const struct subject *s, struct cgroup_oom_watch *watch, int fd, bool *ret_gone, struct error *err)
+static int report_oom(const struct subject *s, struct cgroup_oom_watch *watch, int fd, bool *ret_gone,
+		      struct error *err)
 {
 	uint64_t kills = 0;
 	int r = cgroup_oom_watch_read(watch, &kills, ret_gone, err);
