@@ -216,7 +216,7 @@ static int check_tmpfs_word(const char *text, const char *word, struct error *er
 	uint32_t number;
 	int64_t bytes;
 
-	if (!is_one_of(word, passed_options) && !is_one_of(key, own))
+	if (str_eq(word, "bind") || str_eq(word, "rbind") || (!is_one_of(word, passed_options) && !is_one_of(key, own)))
 		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "--tmpfs \"%s\": unknown option \"%s\"", text,
 					     word),
 				   err),

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (r == 0 && (device.host[0] != '/' || device.inside[0] != '/' || !device.access || device.access > 7))
 			abort();
 	}
-	if (r == 0 && strchr("vmt", data[0]))
+	if (r == 0 && m.destination)
 		check_mount(&m);
 	if (r < 0 && !err.msg[0])
 		abort();
