@@ -85,11 +85,17 @@ int runtime_protect_self(char *const argv[], struct error *err)
 
 int runtime_protect_exec(struct runtime *rt, const char *id, char *const argv[], struct error *err)
 {
+	autofd int exe = safepath_host_open("/proc/self/exe", O_RDONLY, 0, err);
 	autostate struct state s = STATE_NONE;
 	autospec struct spec spec;
-	int r = state_load(rt, id, &s, err);
+	int r;
 
 	spec_init(&spec);
+	if (exe < 0)
+		return exe;
+	if (is_protected(exe))
+		return 0; /* the usual case: stage0 was here */
+	r = state_load(rt, id, &s, err);
 	if (r == 0)
 		r = state_load_spec(&s, &spec, err);
 	if (r < 0)
