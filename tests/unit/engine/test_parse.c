@@ -130,7 +130,7 @@ TEST(tmpfs)
 {
 	static const char *const bad[] = {"",          "t",         "/",         "/t:what",
 					  "/t:size=x", "/t:mode=8", "/t:uid=-1", "/t:lowerdir=/etc",
-					  NULL};
+					  "/t:bind,",  NULL};
 	autoarena struct arena a = {};
 	struct spec_mount m;
 	struct error err = {};
