@@ -350,19 +350,25 @@ def cve_2025_47291_fork_storm_stays_in_the_group(w):
     def edit(config):
         config["linux"]["resources"] = {"pids": {"limit": limit}}
         config["process"]["rlimits"] = []
-    with w.container(["sh", "-c", storm], edit) as c:
-        pid = w.state(c)["pid"]
-        namespace = os.readlink(f"/proc/{pid}/ns/pid")
-        own = read(f"/proc/{pid}/cgroup")
-        most = seen = execs = 0
-        for _ in cve.rounds(8):
-            execs += w.oci("exec", "-d", c, "sh", "-c", "for i in 1 2 3; do (sleep 0.01 &) ; done").code == 0
-            groups = inhabitants(namespace)
-            seen += len(groups)
-            most = max(most, len(groups))
-            check_equal(strays(groups, own, namespace), {}, "processes outside the group")
-        check(most <= limit + 5, f"{most} processes with a limit of {limit}")
-        check(seen >= 200, f"only {seen} processes looked at, {execs} execs")
+    most = seen = execs = 0
+    # A shell that may not fork ends, and the container with it: then the next one is started.
+    for _ in cve.rounds(8):
+        with w.container(["sh", "-c", storm], edit) as c:
+            pid = w.state(c)["pid"]
+            # Held open: the namespace's number must not become another's.
+            with open(f"/proc/{pid}/ns/pid", "rb") as held:
+                namespace = f"pid:[{os.fstat(held.fileno()).st_ino}]"
+                own = read(f"/proc/{pid}/cgroup")
+                for _ in range(20):
+                    execs += w.oci("exec", "-d", c, "sh", "-c", "for i in 1 2 3; do (sleep 0.01 &) ; done").code == 0
+                    groups = inhabitants(namespace)
+                    seen += len(groups)
+                    most = max(most, len(groups))
+                    check_equal(strays(groups, own, namespace), {}, "processes outside the group")
+                    if not groups:
+                        break
+    check(most <= limit + 25, f"{most} processes with a limit of {limit} and up to 20 execs")
+    check(seen >= 200, f"only {seen} processes looked at, {execs} execs")
 
 
 @test(root=True)
