@@ -156,8 +156,8 @@ static int memory_v1(struct plan *p, struct error *err)
 		ADD(p, CGROUP_MEMORY, 0, "memory.reservation", "memory.soft_limit_in_bytes", "%" PRId64,
 		    res->memory.reservation.v);
 	if (given(res->memory.kernel_tcp))
-		ADD(p, CGROUP_MEMORY, CGROUP_WRITE_IF_PRESENT, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", "%" PRId64,
-		    res->memory.kernel_tcp.v);
+		ADD(p, CGROUP_MEMORY, CGROUP_WRITE_IF_PRESENT, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes",
+		    "%" PRId64, res->memory.kernel_tcp.v);
 	if (res->memory.disable_oom_killer.set && (res->memory.disable_oom_killer.v || p->now->update))
 		ADD(p, CGROUP_MEMORY, 0, "memory.disableOOMKiller", "memory.oom_control", "%d",
 		    res->memory.disable_oom_killer.v);

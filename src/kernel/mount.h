@@ -20,7 +20,7 @@
 struct mount_param {
 	const char *key;
 	const char *value; /* NULL: a flag */
-	int fd;            /* with value NULL and fd >= 0: FSCONFIG_SET_FD (kernels that lack it for the key: pass a /proc/self/fd path as value instead) */
+	int fd; /* with value NULL and fd >= 0: FSCONFIG_SET_FD (kernels that lack it for the key: pass a /proc/self/fd path as value instead) */
 };
 
 /* Make a detached mount of a new @fstype superblock.

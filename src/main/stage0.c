@@ -27,7 +27,10 @@ static inline long call5(long n, long a, long b, long c, long d, long e)
 	register long r8 __asm__("r8") = e;
 	long ret;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
 	return ret;
 #else
 #error "stage0 is built for x86-64 only"

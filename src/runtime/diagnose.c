@@ -41,8 +41,8 @@ static const struct {
 	uint16_t machine;
 	const char *name;
 } machines[] = {
-	{EM_X86_64, "amd64"},  {EM_386, "386"},       {EM_AARCH64, "arm64"}, {EM_ARM, "arm"},
-	{EM_RISCV, "riscv64"}, {EM_S390, "s390x"},    {EM_PPC64, "ppc64le"}, {EM_MIPS, "mips"},
+	{EM_X86_64, "amd64"},      {EM_386, "386"},    {EM_AARCH64, "arm64"}, {EM_ARM, "arm"},
+	{EM_RISCV, "riscv64"},     {EM_S390, "s390x"}, {EM_PPC64, "ppc64le"}, {EM_MIPS, "mips"},
 	{EM_LOONGARCH, "loong64"},
 };
 
@@ -55,7 +55,8 @@ static const char *machine_name(uint16_t m)
 }
 
 /* Look through one folder for the name nearest to @want. */
-static void nearest_in(const char *dir, size_t dir_len, const char *want, char *best, size_t size, size_t *best_distance)
+static void nearest_in(const char *dir, size_t dir_len, const char *want, char *best, size_t size,
+		       size_t *best_distance)
 {
 	char path[PATH_MAX];
 	char room[8192] __attribute__((aligned(8)));
@@ -73,7 +74,8 @@ static void nearest_in(const char *dir, size_t dir_len, const char *want, char *
 	for (int rounds = 0; rounds < 16 && (n = syscall(SYS_getdents64, fd, room, sizeof(room))) > 0; rounds++) {
 		for (long at = 0; at < n;) {
 			const struct dirent64 *d = (const struct dirent64 *)(room + at);
-			size_t distance = d->d_name[0] == '.' ? SIZE_MAX : str_distance(want, d->d_name, *best_distance);
+			size_t distance =
+				d->d_name[0] == '.' ? SIZE_MAX : str_distance(want, d->d_name, *best_distance);
 
 			at += d->d_reclen;
 			if (distance < *best_distance) {
@@ -112,7 +114,9 @@ int diagnose_missing(const char *name, int errnum, char *const *envp, struct err
 	switch (errnum) {
 	case EACCES:
 		error_set(err, ERROR_NOT_EXECUTABLE, EACCES, "exec: \"%s\": permission denied", name);
-		return error_hint(err, "the file has no execute permission for this user: chmod +x it in the image, or name its interpreter");
+		return error_hint(
+			err,
+			"the file has no execute permission for this user: chmod +x it in the image, or name its interpreter");
 	case EISDIR:
 		return error_set(err, ERROR_NOT_EXECUTABLE, EISDIR, "exec: \"%s\": is a directory", name);
 	default:
@@ -125,7 +129,9 @@ int diagnose_missing(const char *name, int errnum, char *const *envp, struct err
 		size_t limit = 3;
 
 		error_set(err, ERROR_NO_PROGRAM, errnum, "exec: \"%s\": stat %s: %s", name, name,
-			  errnum == ENOENT ? "no such file or directory" : errnum == ENOTDIR ? "not a directory" : error_text(errnum));
+			  errnum == ENOENT    ? "no such file or directory"
+			  : errnum == ENOTDIR ? "not a directory"
+					      : error_text(errnum));
 		if (errnum == ENOENT && str_copy(base, sizeof(base), slash + 1) == 0) {
 			nearest_in(slash == name ? "/" : name, slash == name ? 1 : (size_t)(slash - name), base, best,
 				   sizeof(best), &limit);
@@ -154,14 +160,16 @@ static int diagnose_script(const char *path, const char *head, size_t len, int e
 	crlf = n && interpreter[n - 1] == '\r';
 	interpreter[crlf ? n - 1 : n] = '\0';
 	if (crlf) {
-		error_set(err, ERROR_NO_PROGRAM, ENOENT,
-			  "exec %s: no such file or directory: its first line ends in CRLF, so the kernel looks for '%s\\r'", path,
-			  interpreter);
+		error_set(
+			err, ERROR_NO_PROGRAM, ENOENT,
+			"exec %s: no such file or directory: its first line ends in CRLF, so the kernel looks for '%s\\r'",
+			path, interpreter);
 		return error_hint(err, "convert the file to Unix line ends: sed -i 's/\\r$//' %s", path);
 	}
 	if (errnum == ENOENT) {
-		error_set(err, ERROR_NO_PROGRAM, ENOENT, "exec %s: no such file or directory: its interpreter '%s' is not in the image",
-			  path, interpreter);
+		error_set(err, ERROR_NO_PROGRAM, ENOENT,
+			  "exec %s: no such file or directory: its interpreter '%s' is not in the image", path,
+			  interpreter);
 		return error_hint(err, "install %s in the image or change the first line of %s", interpreter, path);
 	}
 	return error_set(err, ERROR_NOT_EXECUTABLE, errnum, "exec %s: %s (interpreter '%s')", path,
@@ -196,18 +204,25 @@ static int diagnose_elf(const char *path, int fd, const char *head, size_t len, 
 	struct stat st;
 
 	if (len < sizeof(eh))
-		return error_set(err, ERROR_NOT_EXECUTABLE, ENOEXEC, "exec %s: exec format error: the file is cut short", path);
+		return error_set(err, ERROR_NOT_EXECUTABLE, ENOEXEC,
+				 "exec %s: exec format error: the file is cut short", path);
 	memcpy(&eh, head, sizeof(eh));
 	if (errnum == ENOEXEC && OUR_MACHINE != EM_NONE && eh.e_machine != OUR_MACHINE) {
-		error_set(err, ERROR_NOT_EXECUTABLE, ENOEXEC, "exec %s: exec format error: it is built for %s, this machine is %s", path,
+		error_set(err, ERROR_NOT_EXECUTABLE, ENOEXEC,
+			  "exec %s: exec format error: it is built for %s, this machine is %s", path,
 			  machine_name(eh.e_machine), machine_name(OUR_MACHINE));
-		return error_hint(err, "use an image for this architecture, or install qemu-user-static with its binfmt handlers");
+		return error_hint(
+			err,
+			"use an image for this architecture, or install qemu-user-static with its binfmt handlers");
 	}
-	if (eh.e_ident[EI_CLASS] == ELFCLASS64 && elf_loader(fd, &eh, loader, sizeof(loader)) && stat(loader, &st) < 0) {
-		error_set(err, ERROR_NO_PROGRAM, ENOENT, "exec %s: no such file or directory: its loader '%s' is not in the image", path,
-			  loader);
-		return error_hint(err, strstr(loader, "musl") ? "the program is built against musl: use an Alpine image or a static build"
-							      : "the program is built against glibc: use a glibc image or a static build");
+	if (eh.e_ident[EI_CLASS] == ELFCLASS64 && elf_loader(fd, &eh, loader, sizeof(loader)) &&
+	    stat(loader, &st) < 0) {
+		error_set(err, ERROR_NO_PROGRAM, ENOENT,
+			  "exec %s: no such file or directory: its loader '%s' is not in the image", path, loader);
+		return error_hint(err,
+				  strstr(loader, "musl")
+					  ? "the program is built against musl: use an Alpine image or a static build"
+					  : "the program is built against glibc: use a glibc image or a static build");
 	}
 	return error_set(err, errnum == ENOENT ? ERROR_NO_PROGRAM : ERROR_NOT_EXECUTABLE, errnum, "exec %s: %s", path,
 			 errnum == EACCES ? "permission denied" : error_text(errnum));
@@ -229,11 +244,14 @@ int diagnose_exec(const char *path, int errnum, struct error *err)
 	if (errnum == ENOEXEC) {
 		error_set(err, ERROR_NOT_EXECUTABLE, ENOEXEC, "exec %s: exec format error: %s", path,
 			  len == 0 ? "the file is empty" : "it is neither a program of this system nor a script");
-		return len > 0 ? error_hint(err, "if it is a script, its first line must name the interpreter: #!/bin/sh") : -ENOEXEC;
+		return len > 0 ? error_hint(err,
+					    "if it is a script, its first line must name the interpreter: #!/bin/sh")
+			       : -ENOEXEC;
 	}
 	if (errnum == EACCES) {
 		error_set(err, ERROR_NOT_EXECUTABLE, EACCES, "exec %s: permission denied", path);
-		return error_hint(err, "check the execute bits of the file and of the folders above it, and noexec mounts");
+		return error_hint(err,
+				  "check the execute bits of the file and of the folders above it, and noexec mounts");
 	}
 	return error_set(err, errnum == ENOENT ? ERROR_NO_PROGRAM : ERROR_NOT_EXECUTABLE, errnum, "exec %s: %s", path,
 			 errnum == ENOENT ? "no such file or directory" : error_text(errnum));

@@ -51,7 +51,8 @@ void entry_init(struct entry *e, struct arena *a, const struct spec_process *pro
 void entry_drop_inactive_labels(struct entry *e)
 {
 	if (e->apparmor && *e->apparmor && !str_eq(e->apparmor, "unconfined") && !lsm_enabled(LSM_APPARMOR)) {
-		log_warn("process.apparmorProfile: '%s' is not applied, AppArmor is not active on this host", e->apparmor);
+		log_warn("process.apparmorProfile: '%s' is not applied, AppArmor is not active on this host",
+			 e->apparmor);
 		e->apparmor = NULL;
 	}
 }
@@ -60,7 +61,8 @@ int entry_rlimits(struct entry *e, struct error *err)
 {
 	for (size_t i = 0; i < e->process->rlimit_count; i++) {
 		const struct spec_rlimit *lim = &e->process->rlimits[i];
-		int r = process_set_rlimit(0, lim->resource, lim->soft, lim->hard, spec_rlimit_name(lim->resource), err);
+		int r = process_set_rlimit(0, lim->resource, lim->soft, lim->hard, spec_rlimit_name(lim->resource),
+					   err);
 
 		if (r < 0)
 			return error_wrap(err, "process.rlimits[%zu]", i);
@@ -77,12 +79,12 @@ int entry_attributes(struct entry *e, struct error *err)
 		r = process_set_personality(e->lin->personality, err);
 	if (r == 0 && p->scheduler.set)
 		r = process_set_scheduler(&(struct process_scheduler){.policy = p->scheduler.policy,
-								       .nice = p->scheduler.nice,
-								       .priority = p->scheduler.priority,
-								       .flags = p->scheduler.flags,
-								       .runtime_ns = p->scheduler.runtime_ns,
-								       .deadline_ns = p->scheduler.deadline_ns,
-								       .period_ns = p->scheduler.period_ns},
+								      .nice = p->scheduler.nice,
+								      .priority = p->scheduler.priority,
+								      .flags = p->scheduler.flags,
+								      .runtime_ns = p->scheduler.runtime_ns,
+								      .deadline_ns = p->scheduler.deadline_ns,
+								      .period_ns = p->scheduler.period_ns},
 					  err);
 	if (r == 0 && p->io_priority.set)
 		r = process_set_io_priority(p->io_priority.class, p->io_priority.priority, err);
@@ -105,11 +107,14 @@ int entry_stdio(struct entry *e, struct error *err)
 		if (fstat(fd, &st) < 0)
 			return error_sys(err, errno, "standard stream %d", fd);
 		/* The container's /dev/null is everybody's. */
-		if ((have_null && S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev) || st.st_uid == e->process->user.uid)
+		if ((have_null && S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev) ||
+		    st.st_uid == e->process->user.uid)
 			continue;
 		/* Unmapped owners, read-only and foreign file systems: the stream still works, only reopening it by name may not. */
-		if (fchown(fd, e->process->user.uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS)
-			return error_sys(err, errno, "standard stream %d: change owner to uid %u", fd, e->process->user.uid);
+		if (fchown(fd, e->process->user.uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
+		    errno != EROFS)
+			return error_sys(err, errno, "standard stream %d: change owner to uid %u", fd,
+					 e->process->user.uid);
 	}
 	return 0;
 }
@@ -131,7 +136,8 @@ static bool find_home(char *text, uint32_t uid, char *out, size_t size)
 			if (p)
 				*p++ = '\0';
 		}
-		if (n == 7 && str_to_u32(field[2], &v) == 0 && v == uid && field[5][0] == '/' && !str_has_control(field[5]))
+		if (n == 7 && str_to_u32(field[2], &v) == 0 && v == uid && field[5][0] == '/' &&
+		    !str_has_control(field[5]))
 			return str_copy(out, size, field[5]) == 0;
 	}
 	return false;
@@ -174,7 +180,8 @@ static int set_groups(const struct spec_user *u, struct error *err)
 	size_t n = 0;
 
 	if (u->additional_gid_count >= ARRAY_SIZE(gids))
-		return error_set(err, ERROR_LIMIT, E2BIG, "process.user.additionalGids: more than %zu groups", ARRAY_SIZE(gids) - 1);
+		return error_set(err, ERROR_LIMIT, E2BIG, "process.user.additionalGids: more than %zu groups",
+				 ARRAY_SIZE(gids) - 1);
 	for (size_t i = 0; i < u->additional_gid_count; i++)
 		gids[n++] = u->additional_gids[i];
 	for (size_t i = 0; i < n; i++)

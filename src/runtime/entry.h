@@ -27,12 +27,12 @@ struct entry {
 	char *const *argv;                    /* borrowed */
 	char **envp;                          /* borrowed, NULL-terminated, with room for HOME */
 	unsigned preserve_fds;
-	bool is_exec;                         /* CPU affinity is for exec only */
-	struct safepath_proc proc;            /* owned */
-	int self_fd;                          /* owned; our own directory in it */
-	char path[PATH_MAX];                  /* what will be executed; filled by entry_lookup */
-	struct caps_sets final_caps;          /* in force from entry_confine on */
-	bool caps_held;                       /* CAP_SYS_ADMIN is kept in the permitted set for the filter's installation */
+	bool is_exec;                /* CPU affinity is for exec only */
+	struct safepath_proc proc;   /* owned */
+	int self_fd;                 /* owned; our own directory in it */
+	char path[PATH_MAX];         /* what will be executed; filled by entry_lookup */
+	struct caps_sets final_caps; /* in force from entry_confine on */
+	bool caps_held;              /* CAP_SYS_ADMIN is kept in the permitted set for the filter's installation */
 };
 
 /* Prepare environment and bookkeeping (host's side, allocates from @a): HOME is reserved, PATH looked at later. */

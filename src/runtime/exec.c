@@ -28,20 +28,20 @@
 struct exec {
 	const struct runtime_exec_options *opt; /* borrowed */
 	struct state state;
-	struct spec spec;                /* the container's document */
+	struct spec spec; /* the container's document */
 	struct arena arena;
-	struct spec_process process;     /* what will run */
+	struct spec_process process; /* what will run */
 	struct cgroup *cgroup;
 	struct cgroup_join join;
 	struct pidref init, child;
 	struct entry entry;
 	struct seccomp_program filter;
 	bool have_filter;
-	bool placed;                     /* the clone puts the child into the cgroup2 group */
+	bool placed; /* the clone puts the child into the cgroup2 group */
 	int sync_host, sync_inside;
 	int console_fd;
 	int terminal;
-	uint64_t ignored_signals;        /* what our caller made us ignore */
+	uint64_t ignored_signals; /* what our caller made us ignore */
 };
 
 static void exec_done(struct exec *x)
@@ -137,16 +137,19 @@ static int choose_process(struct exec *x, struct error *err)
 	if (!x->opt->process_text)
 		r = edit_process(x, err);
 	else
-		r = spec_parse_process(x->opt->process_text, x->opt->process_len, "--process", &x->arena, &x->process, err);
+		r = spec_parse_process(x->opt->process_text, x->opt->process_len, "--process", &x->arena, &x->process,
+				       err);
 	if (r < 0)
 		return r;
 	if (!x->process.args.count)
 		return error_set(err, ERROR_INVALID, EINVAL, "process.args: exec args cannot be empty");
 	if (x->process.terminal && x->opt->detach && !x->opt->console_socket)
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "cannot allocate tty if the runtime will detach without setting console socket (--console-socket)");
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"cannot allocate tty if the runtime will detach without setting console socket (--console-socket)");
 	if (x->opt->console_socket && !x->process.terminal)
-		return error_set(err, ERROR_INVALID, EINVAL, "--console-socket: the process has no terminal (process.terminal)");
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--console-socket: the process has no terminal (process.terminal)");
 	return 0;
 }
 
@@ -275,7 +278,9 @@ static int open_ns(struct exec *x, const struct safepath_proc *proc, struct proc
 			join->become_root = true;
 	}
 	/* The numbers could have been reused between opening and now; the pidfd could not. */
-	return pidref_kill(&x->init, 0) == 0 ? 0 : error_set(err, ERROR_CONFLICT, ESRCH, "cannot exec in a stopped container");
+	return pidref_kill(&x->init, 0) == 0
+		       ? 0
+		       : error_set(err, ERROR_CONFLICT, ESRCH, "cannot exec in a stopped container");
 }
 
 static int open_cgroups(struct exec *x, struct error *err)
@@ -346,7 +351,8 @@ static int limit_child(struct exec *x, struct error *err)
 {
 	for (size_t i = 0; i < x->process.rlimit_count; i++) {
 		const struct spec_rlimit *lim = &x->process.rlimits[i];
-		int r = process_set_rlimit(x->child.pid, lim->resource, lim->soft, lim->hard, spec_rlimit_name(lim->resource), err);
+		int r = process_set_rlimit(x->child.pid, lim->resource, lim->soft, lim->hard,
+					   spec_rlimit_name(lim->resource), err);
 
 		if (r < 0)
 			return error_wrap(err, "process.rlimits[%zu]", i);
@@ -435,7 +441,8 @@ static int prepare(struct exec *x, struct runtime *rt, const char *id, struct er
 	if (r < 0)
 		return r;
 	if (status == RUNTIME_PAUSED && !x->opt->ignore_paused)
-		return error_set(err, ERROR_CONFLICT, EBUSY, "cannot exec in a paused container (use --ignore-paused to override)");
+		return error_set(err, ERROR_CONFLICT, EBUSY,
+				 "cannot exec in a paused container (use --ignore-paused to override)");
 	if (status == RUNTIME_STOPPED || status == RUNTIME_CREATING)
 		return error_set(err, ERROR_CONFLICT, ESRCH, "cannot exec in a stopped container");
 	r = state_load_spec(&x->state, &x->spec, err);
@@ -455,7 +462,8 @@ static int prepare(struct exec *x, struct runtime *rt, const char *id, struct er
 		return r;
 	for (unsigned i = 0; i < x->opt->preserve_fds; i++)
 		if (fcntl(3 + (int)i, F_GETFD) < 0)
-			return error_sys(err, errno, "unable to stat preserved-fd %u (of %u)", i + 1, x->opt->preserve_fds);
+			return error_sys(err, errno, "unable to stat preserved-fd %u (of %u)", i + 1,
+					 x->opt->preserve_fds);
 	entry_init(&x->entry, &x->arena, &x->process, &x->spec.linux_);
 	x->entry.filter = x->have_filter ? &x->filter : NULL;
 	x->entry.preserve_fds = x->opt->preserve_fds;
@@ -466,7 +474,8 @@ static int prepare(struct exec *x, struct runtime *rt, const char *id, struct er
 	return r;
 }
 
-int runtime_exec(struct runtime *rt, const char *id, const struct runtime_exec_options *opt, int *ret_exit, struct error *err)
+int runtime_exec(struct runtime *rt, const char *id, const struct runtime_exec_options *opt, int *ret_exit,
+		 struct error *err)
 {
 	autoforeground struct foreground fg = FOREGROUND_NONE;
 	autoexec struct exec x = {

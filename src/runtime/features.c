@@ -71,8 +71,9 @@ static struct json *seccomp(void)
 
 static struct json *memory_policy(void)
 {
-	static const char *const modes[] = {"MPOL_BIND",	   "MPOL_DEFAULT",  "MPOL_INTERLEAVE",	       "MPOL_LOCAL",
-					    "MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"};
+	static const char *const modes[] = {
+		"MPOL_BIND",      "MPOL_DEFAULT",        "MPOL_INTERLEAVE",         "MPOL_LOCAL",
+		"MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"};
 	static const char *const flags[] = {"MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"};
 	struct json *o = json_new_object();
 
@@ -104,14 +105,22 @@ struct json *runtime_features(void)
 {
 	/* The words that spec_mount_parse_options knows, sorted. */
 	static const char *const options[] = {
-		"async",       "atime",	  "bind",	 "copy-symlink", "defaults",    "dest-nofollow", "dev",	     "diratime",
-		"dirsync",     "exec",	  "idmap",	 "iversion",	 "lazytime",    "loud",	      "mand",	     "noatime",
-		"nodev",       "nodiratime",  "noexec",	 "noiversion",	 "nolazytime",  "nomand",	 "norelatime",   "nostrictatime",
-		"nosuid",      "nosymfollow", "private",	 "ratime",	 "rbind",	    "rdev",	      "rdiratime",    "relatime",
-		"remount",     "rexec",	  "ridmap",	 "rnoatime",	 "rnodev",	    "rnodiratime",   "rnoexec",	     "rnorelatime",
-		"rnostrictatime", "rnosuid",  "rnosymfollow", "ro",	 "rprivate",    "rrelatime",     "rro",	     "rrw",
-		"rshared",     "rslave",	  "rstrictatime", "rsuid",	 "rsymfollow",  "runbindable",   "rw",	     "shared",
-		"silent",      "slave",	  "src-nofollow", "strictatime", "suid",	    "symfollow",     "sync",	     "tmpcopyup",
+		"async",          "atime",         "bind",         "copy-symlink",
+		"defaults",       "dest-nofollow", "dev",          "diratime",
+		"dirsync",        "exec",          "idmap",        "iversion",
+		"lazytime",       "loud",          "mand",         "noatime",
+		"nodev",          "nodiratime",    "noexec",       "noiversion",
+		"nolazytime",     "nomand",        "norelatime",   "nostrictatime",
+		"nosuid",         "nosymfollow",   "private",      "ratime",
+		"rbind",          "rdev",          "rdiratime",    "relatime",
+		"remount",        "rexec",         "ridmap",       "rnoatime",
+		"rnodev",         "rnodiratime",   "rnoexec",      "rnorelatime",
+		"rnostrictatime", "rnosuid",       "rnosymfollow", "ro",
+		"rprivate",       "rrelatime",     "rro",          "rrw",
+		"rshared",        "rslave",        "rstrictatime", "rsuid",
+		"rsymfollow",     "runbindable",   "rw",           "shared",
+		"silent",         "slave",         "src-nofollow", "strictatime",
+		"suid",           "symfollow",     "sync",         "tmpcopyup",
 		"unbindable",
 	};
 	struct json *o = json_new_object();

@@ -80,7 +80,8 @@ int foreground_parse_keys(const char *text, unsigned char *out, size_t max)
 			return -EINVAL;
 		if (len == 1)
 			out[n++] = (unsigned char)text[0];
-		else if (len == 6 && strncmp(text, "ctrl-", 5) == 0 && strchr("abcdefghijklmnopqrstuvwxyz@[\\]^_", text[5]))
+		else if (len == 6 && strncmp(text, "ctrl-", 5) == 0 &&
+			 strchr("abcdefghijklmnopqrstuvwxyz@[\\]^_", text[5]))
 			out[n++] = (unsigned char)(text[5] >= 'a' ? text[5] - 'a' + 1 : text[5] - '@');
 		else
 			return -EINVAL;
@@ -100,11 +101,11 @@ int runtime_check_detach_keys(const char *keys)
 
 struct relay {
 	int master;
-	int in, out;                      /* our side; -1 when closed */
-	bool reading;                     /* standard input still gives data */
-	char buf[RELAY_BYTES];            /* from the program */
+	int in, out;           /* our side; -1 when closed */
+	bool reading;          /* standard input still gives data */
+	char buf[RELAY_BYTES]; /* from the program */
 	size_t at, len;
-	unsigned char keys[KEYS_MAX];     /* detach sequence */
+	unsigned char keys[KEYS_MAX]; /* detach sequence */
 	size_t key_count, key_at;
 };
 
@@ -133,7 +134,9 @@ static size_t filter_keys(struct relay *r, const char *in, size_t n, char *out)
 			if (++r->key_at < r->key_count)
 				continue;
 			r->key_at = 0;
-			(void)!write(STDERR_FILENO, "\r\n[the container can't be left running yet: detaching is not supported]\r\n", 73);
+			(void)!write(STDERR_FILENO,
+				     "\r\n[the container can't be left running yet: detaching is not supported]\r\n",
+				     73);
 			continue;
 		}
 		memcpy(out + len, r->keys, r->key_at);
@@ -226,8 +229,8 @@ static void loop(struct foreground *f, const struct pidref *child, struct relay 
 	}
 }
 
-int foreground_wait(struct foreground *f, const struct pidref *child, int terminal, const char *detach_keys, int *ret_exit,
-		    struct error *err)
+int foreground_wait(struct foreground *f, const struct pidref *child, int terminal, const char *detach_keys,
+		    int *ret_exit, struct error *err)
 {
 	autopty_raw struct pty_raw raw = PTY_RAW_NONE;
 	struct relay relay = {.master = terminal, .in = STDIN_FILENO, .out = STDOUT_FILENO, .reading = !f->no_stdin};
@@ -240,7 +243,8 @@ int foreground_wait(struct foreground *f, const struct pidref *child, int termin
 			int n = foreground_parse_keys(detach_keys, relay.keys, KEYS_MAX);
 
 			if (n < 0)
-				return error_set(err, ERROR_INVALID, EINVAL, "detach keys '%s': expected letters or ctrl-<letter>, with commas",
+				return error_set(err, ERROR_INVALID, EINVAL,
+						 "detach keys '%s': expected letters or ctrl-<letter>, with commas",
 						 detach_keys);
 			relay.key_count = (size_t)n;
 		}

@@ -14,10 +14,10 @@
 #include "base/pidref.h"
 
 struct foreground {
-	int signal_fd;      /* owned; every signal that can be passed on */
-	sigset_t old_mask;  /* what to put back */
+	int signal_fd;     /* owned; every signal that can be passed on */
+	sigset_t old_mask; /* what to put back */
 	bool active;
-	bool no_stdin;      /* our standard input is not relayed to a terminal */
+	bool no_stdin; /* our standard input is not relayed to a terminal */
 };
 #define FOREGROUND_NONE ((struct foreground){.signal_fd = FD_NONE})
 #define autoforeground __attribute__((cleanup(foreground_leave)))
@@ -29,8 +29,8 @@ void foreground_leave(struct foreground *f);
 /* Wait for @child to end. @terminal: the master of its terminal or FD_NONE (borrowed); our own terminal is put into raw
  * mode meanwhile and restored on every way out. @detach_keys: a sequence like "ctrl-p,ctrl-q" that is kept from the
  * program, NULL for none. @ret_exit: exit status, or 128+n when signal n ended it. */
-int foreground_wait(struct foreground *f, const struct pidref *child, int terminal, const char *detach_keys, int *ret_exit,
-		    struct error *err);
+int foreground_wait(struct foreground *f, const struct pidref *child, int terminal, const char *detach_keys,
+		    int *ret_exit, struct error *err);
 
 /* Parse "ctrl-p,ctrl-q", "a,b": at most @max bytes into @out. Returns the count, or -EINVAL. Pure. */
 int foreground_parse_keys(const char *text, unsigned char *out, size_t max);

@@ -61,7 +61,8 @@ static void keep_tail(char *tail, size_t *len, const char *data, size_t n)
 }
 
 /* Feed the state, collect output, wait for the end. Returns 0 (ended), -ETIMEDOUT. */
-static int attend(const struct pidref *child, int in, int out, const char *state, int64_t deadline_ns, char *tail, size_t *len)
+static int attend(const struct pidref *child, int in, int out, const char *state, int64_t deadline_ns, char *tail,
+		  size_t *len)
 {
 	size_t fed = 0;
 	size_t total = strlen(state);
@@ -115,8 +116,8 @@ static int describe_end(const struct spec_hook *h, int status, const char *tail,
 	const char *sep = tail[0] ? ": " : "";
 
 	if (WIFSIGNALED(status))
-		return error_set(err, ERROR_INTERNAL, EPIPE, "hook '%s' was ended by signal %d%s%s", h->path, WTERMSIG(status), sep,
-				 tail);
+		return error_set(err, ERROR_INTERNAL, EPIPE, "hook '%s' was ended by signal %d%s%s", h->path,
+				 WTERMSIG(status), sep, tail);
 	if (WEXITSTATUS(status))
 		return error_set(err, ERROR_INTERNAL, EPIPE, "hook '%s' failed with exit status %d%s%s", h->path,
 				 WEXITSTATUS(status), sep, tail);
@@ -162,7 +163,8 @@ static int run_one(const struct spec_hook *h, const char *state, int cwd_fd, str
 		(void)pidref_kill(&child, SIGKILL);
 	(void)pidref_wait(&child, &status);
 	if (r == -ETIMEDOUT)
-		return error_set(err, ERROR_UNAVAILABLE, ETIMEDOUT, "hook '%s' did not end within its timeout of %lld s", h->path,
+		return error_set(err, ERROR_UNAVAILABLE, ETIMEDOUT,
+				 "hook '%s' did not end within its timeout of %lld s", h->path,
 				 (long long)h->timeout_s.v);
 	if (r < 0)
 		return error_sys(err, -r, "hook '%s': wait", h->path);

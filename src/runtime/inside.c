@@ -47,7 +47,8 @@ static int receive(struct launch *l, enum launch_message_type want, struct error
 	if (fd >= 0 && want == LAUNCH_MAPPED)
 		l->overlay_fd = take_fd(&fd);
 	if (m.type != want)
-		return error_set(err, ERROR_INTERNAL, EPROTO, "the runtime said %d where %d was due", (int)m.type, (int)want);
+		return error_set(err, ERROR_INTERNAL, EPROTO, "the runtime said %d where %d was due", (int)m.type,
+				 (int)want);
 	if (m.pid)
 		l->host_pid = m.pid;
 	return 0;
@@ -142,7 +143,8 @@ static int in_hooked_wait(struct launch *l, const struct plan_step *s, struct er
 	return receive(l, LAUNCH_HOOKED, err);
 }
 
-static int run_hooks(struct launch *l, enum spec_hook_point point, enum runtime_status status, int cwd_fd, struct error *err)
+static int run_hooks(struct launch *l, enum spec_hook_point point, enum runtime_status status, int cwd_fd,
+		     struct error *err)
 {
 	autojson struct json *j = state_to_json(&l->state, status, l->host_pid);
 	autobuf struct buf text = BUF_INIT(1 << 20);

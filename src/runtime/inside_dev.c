@@ -43,8 +43,10 @@ static int bind_node(struct launch *l, const struct spec_device *d, int source, 
 	if (tree < 0)
 		return tree;
 	if (!is_node(tree, d))
-		return error_hint((error_set(err, ERROR_UNSUPPORTED, ENODEV, "the host's '%s' is not the device %c %u:%u", d->path,
-					     d->type, d->major, d->minor), err),
+		return error_hint((error_set(err, ERROR_UNSUPPORTED, ENODEV,
+					     "the host's '%s' is not the device %c %u:%u", d->path, d->type, d->major,
+					     d->minor),
+				   err),
 				  "in a user namespace only nodes that exist on the host can be given to a container");
 	r = mount_set_attrs(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0, FD_NONE, false, err);
 	if (r == 0)
@@ -178,7 +180,8 @@ static int hand_over(struct launch *l, int master, struct error *err)
 		r = fd_send(l->console_fd, name, strlen(name), &master, 1);
 		fd_close(&l->console_fd);
 	}
-	return r < 0 ? error_sys(err, -r, "send the terminal to '%s'", l->opt->console_socket ? l->opt->console_socket : "bothy-oci")
+	return r < 0 ? error_sys(err, -r, "send the terminal to '%s'",
+				 l->opt->console_socket ? l->opt->console_socket : "bothy-oci")
 		     : 0;
 }
 

@@ -116,8 +116,9 @@ int inside_readonly_path(struct launch *l, const struct plan_step *s, struct err
 static int empty_dir(struct launch *l, struct error *err)
 {
 	if (l->mask_dir < 0) {
-		l->mask_dir = mount_new("tmpfs", "tmpfs", NULL, 0, "size=0k,mode=755", MS_RDONLY,
-					MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+		l->mask_dir =
+			mount_new("tmpfs", "tmpfs", NULL, 0, "size=0k,mode=755", MS_RDONLY,
+				  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 		return l->mask_dir;
 	}
 	return mount_clone(l->mask_dir, "", false, 0, err);

@@ -119,7 +119,8 @@ static int host_source(struct launch *l, const struct plan_step *s, struct error
 	if (m->copy_symlink &&
 	    (safepath_host_readlink(path, target, sizeof(target), &probe) == 0 || probe.kind == ERROR_LIMIT))
 		return 0;
-	l->mount_fds[s->index] = mount_clone(AT_FDCWD, path, m->recursive_bind, m->src_nofollow ? AT_SYMLINK_NOFOLLOW : 0, err);
+	l->mount_fds[s->index] =
+		mount_clone(AT_FDCWD, path, m->recursive_bind, m->src_nofollow ? AT_SYMLINK_NOFOLLOW : 0, err);
 	if (l->mount_fds[s->index] < 0)
 		return error_wrap(err, "mounts[%zu].source", s->index);
 	return 0;
@@ -411,7 +412,9 @@ static int userns_for_maps(struct launch *l, const struct spec_mount *m, int *re
 static int idmap_error(int r, const char *what, struct error *err)
 {
 	if (r < 0 && err->kind == ERROR_UNSUPPORTED)
-		error_hint(err, "use a file system that can (ext4, xfs, btrfs, tmpfs since 6.3), or give up the mapping: --userns host");
+		error_hint(
+			err,
+			"use a file system that can (ext4, xfs, btrfs, tmpfs since 6.3), or give up the mapping: --userns host");
 	return r < 0 ? error_wrap(err, "%s", what) : 0;
 }
 
@@ -423,11 +426,13 @@ static int idmap_one(struct launch *l, const struct spec_mount *m, size_t i, int
 
 	(void)snprintf(what, sizeof(what), "mounts[%zu]", i);
 	if (l->mount_fds[i] < 0)
-		return error_set(err, ERROR_UNSUPPORTED, EPERM, "%s: an idmapped mount needs root's rights over the mount", what);
+		return error_set(err, ERROR_UNSUPPORTED, EPERM,
+				 "%s: an idmapped mount needs root's rights over the mount", what);
 	if (m->uid_mappings.count || m->gid_mappings.count)
 		r = userns_for_maps(l, m, &own, err);
 	else if (container_userns < 0)
-		r = error_set(err, ERROR_INVALID, EINVAL, "an idmapped mount needs a user namespace or mappings of its own");
+		r = error_set(err, ERROR_INVALID, EINVAL,
+			      "an idmapped mount needs a user namespace or mappings of its own");
 	if (r == 0)
 		r = mount_set_attrs(l->mount_fds[i], 0, 0, 0, own >= 0 ? own : container_userns,
 				    m->idmap == SPEC_MOUNT_IDMAP_RECURSIVE, err);
@@ -453,7 +458,8 @@ static int host_idmap_mounts(struct launch *l, const struct plan_step *s, struct
 		for (size_t i = 0; i < l->opt->overlay->lower_count && r == 0; i++)
 			r = idmap_error(mount_set_attrs(l->layer_fds[i], 0, 0, 0, userns, false, err), "layer", err);
 		if (r == 0 && l->upper_fd >= 0)
-			r = idmap_error(mount_set_attrs(l->upper_fd, 0, 0, 0, userns, false, err), "writable layer", err);
+			r = idmap_error(mount_set_attrs(l->upper_fd, 0, 0, 0, userns, false, err), "writable layer",
+					err);
 	}
 	for (size_t i = 0; i < l->spec->mount_count && r == 0; i++)
 		if (l->spec->mounts[i].idmap != SPEC_MOUNT_IDMAP_NONE)
@@ -501,7 +507,8 @@ static int host_rlimits(struct launch *l, const struct plan_step *s, struct erro
 	(void)s;
 	for (size_t i = 0; i < l->spec->process.rlimit_count; i++) {
 		const struct spec_rlimit *lim = &l->spec->process.rlimits[i];
-		int r = process_set_rlimit(l->init.pid, lim->resource, lim->soft, lim->hard, spec_rlimit_name(lim->resource), err);
+		int r = process_set_rlimit(l->init.pid, lim->resource, lim->soft, lim->hard,
+					   spec_rlimit_name(lim->resource), err);
 
 		if (r < 0)
 			return error_wrap(err, "process.rlimits[%zu]", i);
@@ -556,7 +563,8 @@ int launch_wait(struct launch *l, enum launch_message_type want, struct error *e
 		int r = launch_receive(l->sync_host, &m, &fd);
 
 		if (r < 0)
-			return error_set(err, ERROR_INTERNAL, -r, "the container's first process ended before it was ready");
+			return error_set(err, ERROR_INTERNAL, -r,
+					 "the container's first process ended before it was ready");
 		if (m.type == LAUNCH_FAILED) {
 			*err = m.error;
 			err->msg[sizeof(err->msg) - 1] = err->hint[sizeof(err->hint) - 1] = '\0';
@@ -567,8 +575,9 @@ int launch_wait(struct launch *l, enum launch_message_type want, struct error *e
 		else if (m.type == want)
 			return 0;
 		else
-			return error_set(err, ERROR_INTERNAL, EPROTO, "the container's first process said %d where %d was due",
-					 (int)m.type, (int)want);
+			return error_set(err, ERROR_INTERNAL, EPROTO,
+					 "the container's first process said %d where %d was due", (int)m.type,
+					 (int)want);
 	}
 }
 
@@ -761,12 +770,13 @@ static int check_preserved(const struct runtime_create_options *opt, struct erro
 {
 	for (unsigned i = 0; i < opt->preserve_fds; i++)
 		if (fcntl(3 + (int)i, F_GETFD) < 0)
-			return error_sys(err, errno, "unable to stat preserved-fd %u (of %u)", i + 1, opt->preserve_fds);
+			return error_sys(err, errno, "unable to stat preserved-fd %u (of %u)", i + 1,
+					 opt->preserve_fds);
 	return 0;
 }
 
-int launch_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt, bool wait_start,
-		  struct launch *l, struct error *err)
+int launch_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt,
+		  bool wait_start, struct launch *l, struct error *err)
 {
 	int r;
 
@@ -825,7 +835,8 @@ int launch_go(struct launch *l, struct error *err)
 	return launch_await_exec(l->sync_host, &l->spec->linux_.seccomp, &l->state, l->init.pid, err);
 }
 
-int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid, struct error *err)
+int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid,
+		      struct error *err)
 {
 	for (;;) {
 		struct launch_message m;

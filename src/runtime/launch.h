@@ -39,50 +39,50 @@ struct launch_message {
 };
 
 struct launch {
-	struct runtime *rt;                      /* borrowed */
-	const struct spec *spec;                 /* borrowed */
+	struct runtime *rt;                       /* borrowed */
+	const struct spec *spec;                  /* borrowed */
 	const struct runtime_create_options *opt; /* borrowed */
 	struct plan plan;
 	struct plan_facts facts;
-	struct state state;                      /* the record as it grows; dir_fd is owned by it */
-	bool state_made;                         /* undo: the folder is ours */
+	struct state state; /* the record as it grows; dir_fd is owned by it */
+	bool state_made;    /* undo: the folder is ours */
 	struct cgroup_host cgroup_host;
-	struct cgroup *cgroup;                   /* owned; NULL until made */
+	struct cgroup *cgroup; /* owned; NULL until made */
 	struct cgroup_join join;
-	struct safepath_proc proc;               /* host's side: the host's procfs */
-	int root_fd;                             /* owned; spec.root.path */
-	int root_tree;                           /* owned; idmapped clone of it, or FD_NONE */
-	int *mount_fds;                          /* per spec mount: its source as a detached mount, or FD_NONE */
-	int *device_fds;                         /* per planned device, likewise */
-	int *layer_fds;                          /* overlay lowers, uppermost first */
-	int upper_fd;                            /* the folder that holds the overlay's upper and work folders */
-	int overlay_fd;                          /* the finished overlay, detached, when the host's side made it */
+	struct safepath_proc proc; /* host's side: the host's procfs */
+	int root_fd;               /* owned; spec.root.path */
+	int root_tree;             /* owned; idmapped clone of it, or FD_NONE */
+	int *mount_fds;            /* per spec mount: its source as a detached mount, or FD_NONE */
+	int *device_fds;           /* per planned device, likewise */
+	int *layer_fds;            /* overlay lowers, uppermost first */
+	int upper_fd;              /* the folder that holds the overlay's upper and work folders */
+	int overlay_fd;            /* the finished overlay, detached, when the host's side made it */
 	struct seccomp_program filter;
 	bool have_filter;
-	int start_fd;                            /* listening socket of `start` */
-	int console_fd, pidfd_fd;                /* connected receivers */
+	int start_fd;             /* listening socket of `start` */
+	int console_fd, pidfd_fd; /* connected receivers */
 	struct entry entry;
 	struct pidref init;
-	bool placed;                             /* the clone puts init into its cgroup2 group */
-	int sync_host, sync_inside;              /* the two ends */
-	int terminal;                            /* host's side: the terminal's master in a foreground run */
-	uint64_t ignored_signals;                /* what our caller made us ignore: the program starts without */
-	char rootfs[4096];                       /* absolute path of the root, for records and messages */
+	bool placed;                /* the clone puts init into its cgroup2 group */
+	int sync_host, sync_inside; /* the two ends */
+	int terminal;               /* host's side: the terminal's master in a foreground run */
+	uint64_t ignored_signals;   /* what our caller made us ignore: the program starts without */
+	char rootfs[4096];          /* absolute path of the root, for records and messages */
 
 	/* container's side */
-	int new_root;                            /* the root as a mount */
-	int here_fd;                             /* where it is attached */
-	int null_tree;                           /* the host's /dev/null, detached or attached once */
-	int mask_dir;                            /* an empty read-only directory, likewise */
-	bool dev_null_attached;                  /* null_tree is in our namespace: clone it from there */
-	int dev_dir;                             /* /dev inside, opened once */
-	int dev_fd;                              /* mount of /dev that becomes read-only when it is filled; FD_NONE */
-	pid_t host_pid;                          /* our pid as the host sees it */
+	int new_root;           /* the root as a mount */
+	int here_fd;            /* where it is attached */
+	int null_tree;          /* the host's /dev/null, detached or attached once */
+	int mask_dir;           /* an empty read-only directory, likewise */
+	bool dev_null_attached; /* null_tree is in our namespace: clone it from there */
+	int dev_dir;            /* /dev inside, opened once */
+	int dev_fd;             /* mount of /dev that becomes read-only when it is filled; FD_NONE */
+	pid_t host_pid;         /* our pid as the host sees it */
 };
 
 /* The whole host's side up to READY. @wait_start: create. On failure everything is undone. */
-int launch_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt, bool wait_start,
-		  struct launch *l, struct error *err);
+int launch_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt,
+		  bool wait_start, struct launch *l, struct error *err);
 /* After launch_create without wait_start: wait until the program runs. */
 int launch_go(struct launch *l, struct error *err);
 /* End the container and remove what launch_create made. */
@@ -101,7 +101,8 @@ int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct
 /* Host's side: wait for the message @want; a failure told by the other side becomes @err. */
 int launch_wait(struct launch *l, enum launch_message_type want, struct error *err);
 /* After GO: until execve has succeeded (the connection closes). Passes the seccomp listener on. */
-int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid, struct error *err);
+int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid,
+		      struct error *err);
 /* Write @pid to @path by rename. */
 int launch_write_pid_file(const char *path, pid_t pid, struct error *err);
 /* Is our own user namespace another than the host's first one? */

@@ -91,7 +91,8 @@ bool launch_in_userns(struct error *err)
 	/* The first user namespace maps all ids onto themselves; a longer file can't be it. */
 	if (safepath_host_read("/proc/self/uid_map", false, &map, err) < 0)
 		return false;
-	return sscanf(buf_str(&map), "%lu %lu %lu", &inside, &outside, &count) != 3 || inside || outside || count != UINT32_MAX;
+	return sscanf(buf_str(&map), "%lu %lu %lu", &inside, &outside, &count) != 3 || inside || outside ||
+	       count != UINT32_MAX;
 }
 
 int launch_send_listener(const struct spec_seccomp *s, const struct state *state, enum runtime_status status, pid_t pid,

@@ -49,8 +49,8 @@ static int open_layers(struct launch *l, struct error *err)
  * Names relative to /proc/self/fd are a few bytes each, so that dozens of layers fit in the one short text that
  * fsconfig(2) takes; more are given one by one (lowerdir+, Linux 6.8).
  */
-static int overlay_params(struct launch *l, bool userxattr, struct mount_param *params, char (*room)[FSCONFIG_STRING_BYTES],
-			  size_t *ret_count, struct error *err)
+static int overlay_params(struct launch *l, bool userxattr, struct mount_param *params,
+			  char (*room)[FSCONFIG_STRING_BYTES], size_t *ret_count, struct error *err)
 {
 	const struct runtime_overlay *o = l->opt->overlay;
 	size_t n = 0;
@@ -58,7 +58,8 @@ static int overlay_params(struct launch *l, bool userxattr, struct mount_param *
 	bool fits = true;
 
 	for (size_t i = 0; i < o->lower_count && fits; i++) {
-		len += (size_t)snprintf(room[0] + len, FSCONFIG_STRING_BYTES - len, "%s%d", i ? ":" : "", l->layer_fds[i]);
+		len += (size_t)snprintf(room[0] + len, FSCONFIG_STRING_BYTES - len, "%s%d", i ? ":" : "",
+					l->layer_fds[i]);
 		fits = len < FSCONFIG_STRING_BYTES;
 	}
 	if (fits) {
@@ -72,9 +73,12 @@ static int overlay_params(struct launch *l, bool userxattr, struct mount_param *
 		}
 	}
 	if (o->upper) {
-		if (snprintf(room[1], FSCONFIG_STRING_BYTES, "%d%s", l->upper_fd, strrchr(o->upper, '/')) >= FSCONFIG_STRING_BYTES ||
-		    snprintf(room[2], FSCONFIG_STRING_BYTES, "%d%s", l->upper_fd, strrchr(o->work, '/')) >= FSCONFIG_STRING_BYTES)
-			return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "overlay: the name of '%s' is too long", o->upper);
+		if (snprintf(room[1], FSCONFIG_STRING_BYTES, "%d%s", l->upper_fd, strrchr(o->upper, '/')) >=
+			    FSCONFIG_STRING_BYTES ||
+		    snprintf(room[2], FSCONFIG_STRING_BYTES, "%d%s", l->upper_fd, strrchr(o->work, '/')) >=
+			    FSCONFIG_STRING_BYTES)
+			return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "overlay: the name of '%s' is too long",
+					 o->upper);
 		params[n++] = (struct mount_param){.key = "upperdir", .value = room[1], .fd = FD_NONE};
 		params[n++] = (struct mount_param){.key = "workdir", .value = room[2], .fd = FD_NONE};
 	}

@@ -19,9 +19,9 @@
 
 /* What the plan depends on besides the document: asked once from the host, replaced in tests. */
 struct plan_facts {
-	bool privileged;      /* CAP_SYS_ADMIN over the mounts and namespaces that we were started in */
+	bool privileged; /* CAP_SYS_ADMIN over the mounts and namespaces that we were started in */
 	uint32_t euid, egid;
-	bool in_userns;       /* our own user namespace is not the host's first */
+	bool in_userns; /* our own user namespace is not the host's first */
 	bool apparmor, selinux;
 };
 
@@ -29,50 +29,50 @@ struct plan_facts {
 enum plan_op {
 	PLAN_END,
 	/* before the clone */
-	PLAN_STATE_DIR,      /* the container's folder in the state root, with its record */
-	PLAN_ROOT_OPEN,      /* spec.root.path as a descriptor */
-	PLAN_LAYERS,         /* overlay layers as detached mounts */
-	PLAN_SOURCE,         /* [mount] the source of a bind mount as a detached mount */
-	PLAN_DEVICE_SOURCE,  /* [device] the host's node as a detached mount */
+	PLAN_STATE_DIR,       /* the container's folder in the state root, with its record */
+	PLAN_ROOT_OPEN,       /* spec.root.path as a descriptor */
+	PLAN_LAYERS,          /* overlay layers as detached mounts */
+	PLAN_SOURCE,          /* [mount] the source of a bind mount as a detached mount */
+	PLAN_DEVICE_SOURCE,   /* [device] the host's node as a detached mount */
 	PLAN_SECCOMP_COMPILE,
 	PLAN_START_SOCKET,
-	PLAN_SOCKETS,        /* console, pidfd and seccomp receivers */
+	PLAN_SOCKETS,         /* console, pidfd and seccomp receivers */
 	PLAN_CGROUP_CREATE,
 	PLAN_CGROUP_LIMITS,
 	PLAN_CLONE,
 	/* beside the container's side */
 	PLAN_ID_MAPS,
-	PLAN_IDMAP_MOUNTS,   /* the user namespace's maps on those detached mounts that asked for it */
-	PLAN_OVERLAY,        /* the layers become one root */
+	PLAN_IDMAP_MOUNTS,  /* the user namespace's maps on those detached mounts that asked for it */
+	PLAN_OVERLAY,       /* the layers become one root */
 	PLAN_MAPPED_TELL,
 	PLAN_CGROUP_VERIFY,
 	PLAN_RLIMITS,
 	PLAN_OOM_SCORE,
 	PLAN_NET_DEVICES,
 	PLAN_PREPARED_WAIT,
-	PLAN_HOOKS_RUNTIME,  /* prestart and createRuntime */
+	PLAN_HOOKS_RUNTIME, /* prestart and createRuntime */
 	PLAN_HOOKED_TELL,
 	PLAN_READY_WAIT,
 	PLAN_PIDFD_SEND,
-	PLAN_GO_TELL,        /* run: the program may start, while we write it down */
-	PLAN_RECORD,         /* the final record: status, pid */
+	PLAN_GO_TELL,       /* run: the program may start, while we write it down */
+	PLAN_RECORD,        /* the final record: status, pid */
 	PLAN_PID_FILE,
 	PLAN_HOST_OP_COUNT,
 
 	/* container's side */
 	PLAN_CGROUP_JOIN = PLAN_HOST_OP_COUNT,
-	PLAN_SESSION,        /* setsid, own keyring */
+	PLAN_SESSION,          /* setsid, own keyring */
 	PLAN_MAPPED_WAIT,
 	PLAN_BECOME_ROOT,
 	PLAN_TIME_NS,
-	PLAN_PROC_HANDLE,    /* a procfs of our own, attached nowhere */
+	PLAN_PROC_HANDLE,      /* a procfs of our own, attached nowhere */
 	PLAN_LOOPBACK,
-	PLAN_PROPAGATION,    /* the host's mounts no longer follow ours */
-	PLAN_ROOT_ATTACH,    /* the root file system as a mount */
-	PLAN_MOUNT,          /* [mount] */
+	PLAN_PROPAGATION,      /* the host's mounts no longer follow ours */
+	PLAN_ROOT_ATTACH,      /* the root file system as a mount */
+	PLAN_MOUNT,            /* [mount] */
 	PLAN_CGROUP_NS,
-	PLAN_DEVICE,         /* [device] */
-	PLAN_DEV_LINKS,      /* /dev/fd, stdin, stdout, stderr, ptmx, core */
+	PLAN_DEVICE,           /* [device] */
+	PLAN_DEV_LINKS,        /* /dev/fd, stdin, stdout, stderr, ptmx, core */
 	PLAN_CONSOLE,
 	PLAN_PREPARED_TELL,
 	PLAN_HOOKED_WAIT,
@@ -80,21 +80,21 @@ enum plan_op {
 	PLAN_PIVOT,
 	PLAN_HOSTNAME,
 	PLAN_DOMAINNAME,
-	PLAN_SYSCTL,         /* [pair] */
-	PLAN_READONLY_PATH,  /* [path] */
-	PLAN_MASK_PATH,      /* [path] */
+	PLAN_SYSCTL,           /* [pair] */
+	PLAN_READONLY_PATH,    /* [path] */
+	PLAN_MASK_PATH,        /* [path] */
 	PLAN_ROOT_READONLY,
 	PLAN_ROOT_PROPAGATION,
-	PLAN_WORK_DIR,       /* make process.cwd in the root when it is missing */
+	PLAN_WORK_DIR,         /* make process.cwd in the root when it is missing */
 	PLAN_OWN_RLIMITS,
-	PLAN_PROCESS,        /* personality, scheduler, io priority, memory policy, affinity, umask */
-	PLAN_LOOKUP,         /* find the program */
-	PLAN_STDIO,          /* stdio belongs to the program's user */
-	PLAN_USER,           /* bounding set, groups, ids, capabilities, cwd */
+	PLAN_PROCESS,          /* personality, scheduler, io priority, memory policy, affinity, umask */
+	PLAN_LOOKUP,           /* find the program */
+	PLAN_STDIO,            /* stdio belongs to the program's user */
+	PLAN_USER,             /* bounding set, groups, ids, capabilities, cwd */
 	PLAN_READY_TELL,
 	PLAN_START_WAIT,
 	PLAN_HOOKS_START,
-	PLAN_CONFINE,        /* LSM label, no_new_privs, seccomp */
+	PLAN_CONFINE,          /* LSM label, no_new_privs, seccomp */
 	PLAN_EXEC,
 	PLAN_OP_COUNT
 };
@@ -107,18 +107,18 @@ struct plan_step {
 
 struct plan {
 	struct arena arena;
-	const struct spec *spec;                     /* borrowed, outlives the plan */
-	const struct runtime_create_options *opt;    /* borrowed, outlives the plan */
-	uint64_t clone_flags;                        /* new namespaces made by the clone itself */
-	bool new_userns, new_mntns, join;            /* join: some namespace is entered by path */
-	bool new_cgroupns, new_timens;               /* made by the container's side itself */
-	bool sources_by_host;                        /* bind sources are cloned before the clone, with the host's rights */
-	bool bind_devices;                           /* device nodes come from the host, since mknod is refused in a user namespace */
-	bool wait_start;                             /* create: the program waits for `start` */
+	const struct spec *spec;                  /* borrowed, outlives the plan */
+	const struct runtime_create_options *opt; /* borrowed, outlives the plan */
+	uint64_t clone_flags;                     /* new namespaces made by the clone itself */
+	bool new_userns, new_mntns, join;         /* join: some namespace is entered by path */
+	bool new_cgroupns, new_timens;            /* made by the container's side itself */
+	bool sources_by_host;                     /* bind sources are cloned before the clone, with the host's rights */
+	bool bind_devices; /* device nodes come from the host, since mknod is refused in a user namespace */
+	bool wait_start;   /* create: the program waits for `start` */
 	bool need_cgroup;
-	struct spec_device *devices;                 /* the spec's and the default ones */
+	struct spec_device *devices; /* the spec's and the default ones */
 	size_t device_count;
-	struct spec_device_rule *device_rules;       /* what the cgroup gets: the spec's and those for the default devices */
+	struct spec_device_rule *device_rules; /* what the cgroup gets: the spec's and those for the default devices */
 	size_t device_rule_count;
 	struct plan_step *host;
 	size_t host_count;
@@ -127,8 +127,8 @@ struct plan {
 };
 
 /* Build the plan for @spec (validated) and @opt. @wait_start: for create. Returns 0 or <0: INVALID, UNSUPPORTED. Pure. */
-int runtime_plan_build(const struct spec *spec, const struct runtime_create_options *opt, const struct plan_facts *facts,
-	       bool wait_start, struct plan *ret, struct error *err);
+int runtime_plan_build(const struct spec *spec, const struct runtime_create_options *opt,
+		       const struct plan_facts *facts, bool wait_start, struct plan *ret, struct error *err);
 void runtime_plan_done(struct plan *p);
 #define autoplan __attribute__((cleanup(runtime_plan_done)))
 

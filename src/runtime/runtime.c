@@ -84,16 +84,19 @@ void runtime_trace_free(struct runtime_trace *t)
 		munmap(t, sizeof(*t));
 }
 
-static int check_terminal(const struct spec *spec, const struct runtime_create_options *opt, bool detach, struct error *err)
+static int check_terminal(const struct spec *spec, const struct runtime_create_options *opt, bool detach,
+			  struct error *err)
 {
 	const bool tty = spec->process.set && spec->process.terminal;
 
 	if (tty && detach && !opt->console_socket)
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "cannot allocate tty if the runtime will detach without setting console socket (--console-socket)");
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"cannot allocate tty if the runtime will detach without setting console socket (--console-socket)");
 	if (opt->console_socket && (!tty || !detach))
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "cannot use console socket if the runtime will not detach or allocate tty (process.terminal)");
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"cannot use console socket if the runtime will not detach or allocate tty (process.terminal)");
 	return 0;
 }
 
@@ -106,7 +109,8 @@ static int check(const struct spec *spec, const struct runtime_create_options *o
 	return r < 0 ? r : check_terminal(spec, opt, detach, err);
 }
 
-int runtime_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt, struct error *err)
+int runtime_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt,
+		   struct error *err)
 {
 	struct launch l;
 	int r = check(spec, opt, true, err);
@@ -198,7 +202,8 @@ static int start_nothing(const struct state *s, const struct pidref *init, struc
 
 	if (r < 0)
 		return error_sys(err, -r, "end container '%s', which has no process to start", s->id);
-	error_set(err, ERROR_INVALID, EINVAL, "start container '%s': config.json has no process to run; it is stopped", s->id);
+	error_set(err, ERROR_INVALID, EINVAL, "start container '%s': config.json has no process to run; it is stopped",
+		  s->id);
 	log_error(err);
 	return safepath_unlink(s->dir_fd, STATE_START, true, err);
 }
@@ -252,7 +257,8 @@ int runtime_start(struct runtime *rt, const char *id, struct error *err)
 	case RUNTIME_PAUSED:
 		return error_set(err, ERROR_CONFLICT, EBUSY, "cannot start a container in the paused state");
 	case RUNTIME_CREATING:
-		return error_set(err, ERROR_CONFLICT, EBUSY, "cannot start container '%s': it is still being created", id);
+		return error_set(err, ERROR_CONFLICT, EBUSY, "cannot start container '%s': it is still being created",
+				 id);
 	default:
 		return error_set(err, ERROR_CONFLICT, ESRCH, "cannot start a container that has stopped");
 	}

@@ -51,37 +51,38 @@ int runtime_protect_exec(struct runtime *rt, const char *id, char *const argv[],
 struct runtime_overlay {
 	const char *const *lowers; /* absolute host paths, the uppermost layer first */
 	size_t lower_count;
-	const char *upper, *work;  /* absolute host paths; both NULL: a read-only root */
+	const char *upper, *work; /* absolute host paths; both NULL: a read-only root */
 };
 
 struct runtime_create_options {
 	const char *id;
-	const char *bundle;         /* absolute, real path of the bundle folder */
-	const char *config_text;    /* the document as it was read, kept for later verbs; NULL: written from the spec */
+	const char *bundle;      /* absolute, real path of the bundle folder */
+	const char *config_text; /* the document as it was read, kept for later verbs; NULL: written from the spec */
 	size_t config_len;
 	const char *console_socket; /* NULL: none */
 	const char *pidfd_socket;
 	const char *pid_file;
-	unsigned preserve_fds;      /* fds 3… handed on to the program, LISTEN_FDS included */
-	unsigned listen_fds;        /* how many of them came by LISTEN_FDS */
-	const char *notify_socket;  /* NOTIFY_SOCKET of our caller; NULL: none */
+	unsigned preserve_fds;     /* fds 3… handed on to the program, LISTEN_FDS included */
+	unsigned listen_fds;       /* how many of them came by LISTEN_FDS */
+	const char *notify_socket; /* NOTIFY_SOCKET of our caller; NULL: none */
 	bool no_pivot;
 	bool no_new_keyring;
-	bool systemd_cgroup;        /* answered with "not supported" */
+	bool systemd_cgroup; /* answered with "not supported" */
 
 	/* The engine's additions. */
 	const struct runtime_overlay *overlay; /* NULL: spec.root.path is the root */
-	bool idmap_root;            /* idmap the root (or overlay layers) with the container's mappings */
-	bool keep_on_exit;          /* run: do not delete afterwards */
-	const char *detach_keys;    /* run with a terminal: NULL none */
-	bool no_stdin;              /* run with a terminal: our standard input is not passed on */
-	struct runtime_trace *trace; /* NULL: steps are not timed */
+	bool idmap_root;                       /* idmap the root (or overlay layers) with the container's mappings */
+	bool keep_on_exit;                     /* run: do not delete afterwards */
+	const char *detach_keys;               /* run with a terminal: NULL none */
+	bool no_stdin;                         /* run with a terminal: our standard input is not passed on */
+	struct runtime_trace *trace;           /* NULL: steps are not timed */
 };
 
 /* Make the container up to the moment before its program starts: afterwards it is "created" and waits for runtime_start.
  * Everything made is undone on failure. Returns 0 or <0: INVALID, CONFLICT (id taken), DENIED, UNSUPPORTED, NO_PROGRAM,
  * NOT_EXECUTABLE, …  Context: single-threaded; root, or a plain user with a user namespace in the spec. */
-int runtime_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt, struct error *err);
+int runtime_create(struct runtime *rt, const struct spec *spec, const struct runtime_create_options *opt,
+		   struct error *err);
 
 /* create and start in one, without the waiting in between. With @detach it returns 0 once the program runs; else it stays,
  * forwards signals and terminal, deletes the container (unless keep_on_exit) and gives in @ret_exit the program's exit
@@ -118,7 +119,8 @@ int runtime_pause(struct runtime *rt, const char *id, struct error *err);
 int runtime_resume(struct runtime *rt, const char *id, struct error *err);
 
 struct runtime_exec_options {
-	const char *process_text; /* --process: the whole process document; NULL: the container's own, edited by what follows */
+	const char *
+		process_text; /* --process: the whole process document; NULL: the container's own, edited by what follows */
 	size_t process_len;
 	const char *console_socket, *pidfd_socket, *pid_file;
 	unsigned preserve_fds;

@@ -39,8 +39,8 @@ int state_create(struct runtime *rt, const char *id, int *ret_dir_fd, struct err
 	int fd;
 
 	if (r == 0 || (r < 0 && err->kind == ERROR_CONFLICT))
-		return error_set(err, ERROR_CONFLICT, EEXIST, "container '%s' already exists: container with given ID already exists",
-				 id);
+		return error_set(err, ERROR_CONFLICT, EEXIST,
+				 "container '%s' already exists: container with given ID already exists", id);
 	if (r < 0)
 		return error_wrap(err, "state root '%s'", rt->root);
 	fd = safepath_child(rt->root_fd, id, O_RDONLY | O_DIRECTORY, err);

@@ -27,23 +27,23 @@
 #define STATE_NOTIFY "notify"
 
 struct runtime {
-	char *root;   /* owned; absolute path */
-	int root_fd;  /* owned; FD_NONE: the root does not exist (and nothing needs it) */
+	char *root;  /* owned; absolute path */
+	int root_fd; /* owned; FD_NONE: the root does not exist (and nothing needs it) */
 };
 
 /* The record of one container. */
 struct state {
 	struct arena arena;
-	int dir_fd;              /* owned; the container's folder */
+	int dir_fd; /* owned; the container's folder */
 	const char *id;
 	const char *oci_version, *bundle, *rootfs;
-	const char *created;     /* RFC 3339 */
-	pid_t pid;               /* 0: not there yet */
-	uint64_t start_time;     /* clock ticks since boot */
+	const char *created; /* RFC 3339 */
+	pid_t pid;           /* 0: not there yet */
+	uint64_t start_time; /* clock ticks since boot */
 	uid_t owner;
-	bool no_new_privs_exec;  /* reserved */
+	bool no_new_privs_exec; /* reserved */
 	struct spec_map annotations;
-	struct json *doc;        /* owned; the whole record ("cgroup" is read from it) */
+	struct json *doc; /* owned; the whole record ("cgroup" is read from it) */
 };
 #define STATE_NONE ((struct state){.dir_fd = FD_NONE})
 void state_done(struct state *s);

@@ -15,9 +15,9 @@
 
 #include "spec/spec.h"
 
-#define IMAGE_MANIFEST_MAX_BYTES (4u << 20)  /* image-spec's recommended bound (V30) */
+#define IMAGE_MANIFEST_MAX_BYTES (4u << 20) /* image-spec's recommended bound (V30) */
 #define IMAGE_CONFIG_MAX_BYTES (8u << 20)
-#define IMAGE_MAX_LAYERS 500                 /* overlayfs' own limit */
+#define IMAGE_MAX_LAYERS 500 /* overlayfs' own limit */
 
 /* "sha256:<64 hex>" or "sha512:<128 hex>", lower case. The string is owned by its document's arena. */
 bool image_digest_valid(const char *digest);
@@ -41,7 +41,13 @@ struct image_descriptor {
 	struct spec_strs urls;
 };
 
-enum image_media { IMAGE_MEDIA_UNKNOWN, IMAGE_MEDIA_INDEX, IMAGE_MEDIA_MANIFEST, IMAGE_MEDIA_CONFIG, IMAGE_MEDIA_LAYER };
+enum image_media {
+	IMAGE_MEDIA_UNKNOWN,
+	IMAGE_MEDIA_INDEX,
+	IMAGE_MEDIA_MANIFEST,
+	IMAGE_MEDIA_CONFIG,
+	IMAGE_MEDIA_LAYER
+};
 enum image_compression { IMAGE_PLAIN, IMAGE_GZIP, IMAGE_ZSTD };
 /* What a media type is (OCI and Docker names); @ret_compression (may be NULL) is filled for layers. */
 enum image_media image_media_from_type(const char *media_type, enum image_compression *ret_compression);

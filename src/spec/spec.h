@@ -63,7 +63,7 @@ struct spec_caps {
 };
 
 struct spec_rlimit {
-	int resource; /* RLIMIT_… */
+	int resource;        /* RLIMIT_… */
 	uint64_t soft, hard; /* UINT64_MAX: unlimited */
 };
 
@@ -101,8 +101,8 @@ struct spec_process {
 	struct spec_rlimit *rlimits;
 	size_t rlimit_count;
 	bool no_new_privileges;
-	const char *apparmor_profile; /* NULL: not given */
-	const char *selinux_label;    /* NULL: not given */
+	const char *apparmor_profile;      /* NULL: not given */
+	const char *selinux_label;         /* NULL: not given */
 	struct spec_opt_i64 oom_score_adj; /* -1000…1000 */
 	struct spec_scheduler scheduler;
 	struct spec_io_priority io_priority;
@@ -127,27 +127,28 @@ enum spec_mount_idmap {
 };
 
 struct spec_mount {
-	const char *destination; /* as written; relative is accepted and means below "/" */
-	const char *type;        /* "" when not given */
-	const char *source;      /* "" when not given */
+	const char *destination;  /* as written; relative is accepted and means below "/" */
+	const char *type;         /* "" when not given */
+	const char *source;       /* "" when not given */
 	struct spec_strs options; /* as written, for those who want to show them */
 
 	/* What the options mean (see spec_mount_parse_options). */
-	bool bind;            /* "bind" or "rbind", or type "bind" */
-	bool recursive_bind;  /* "rbind" */
+	bool bind;           /* "bind" or "rbind", or type "bind" */
+	bool recursive_bind; /* "rbind" */
 	bool remount;
-	uint64_t attr_set, attr_clear;   /* MOUNT_ATTR_… for this mount (linux/mount.h) */
-	uint64_t rec_set, rec_clear;     /* MOUNT_ATTR_… for the whole tree (rro, rnosuid, …) */
-	uint64_t propagation;            /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0 */
-	bool propagation_recursive;      /* "rshared", … */
-	uint64_t sb_flags;               /* superblock flags as MS_…: MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME, MS_RDONLY… */
+	uint64_t attr_set, attr_clear; /* MOUNT_ATTR_… for this mount (linux/mount.h) */
+	uint64_t rec_set, rec_clear;   /* MOUNT_ATTR_… for the whole tree (rro, rnosuid, …) */
+	uint64_t propagation;          /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0 */
+	bool propagation_recursive;    /* "rshared", … */
+	uint64_t
+		sb_flags; /* superblock flags as MS_…: MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME, MS_RDONLY… */
 	bool tmpcopyup;
 	bool copy_symlink;    /* "copy-symlink": a symlink source is copied as a symlink */
 	bool src_nofollow;    /* "src-nofollow": the source's last component is not followed */
 	bool dest_nofollow;   /* "dest-nofollow": mount on a symlink itself */
 	bool optional_source; /* "x-optional" never set by documents of others */
 	enum spec_mount_idmap idmap;
-	const char *data;     /* what is left for the file system: "size=64k,mode=1777"; "" when none */
+	const char *data; /* what is left for the file system: "size=64k,mode=1777"; "" when none */
 
 	struct spec_id_maps uid_mappings, gid_mappings;
 };
@@ -159,7 +160,7 @@ int spec_mount_parse_options(struct arena *a, struct spec_mount *m, const char *
 /* ---- hooks ------------------------------------------------------------------------------------------------------ */
 
 struct spec_hook {
-	const char *path; /* absolute */
+	const char *path;      /* absolute */
 	struct spec_strs args; /* argv including argv[0]; empty: the path alone */
 	struct spec_strs env;
 	struct spec_opt_i64 timeout_s; /* > 0 when set */
@@ -192,9 +193,9 @@ enum spec_ns {
 	SPEC_NS_TIME,
 	SPEC_NS_COUNT
 };
-const char *spec_ns_name(enum spec_ns ns);       /* "network": the document's word */
-const char *spec_ns_proc_name(enum spec_ns ns);  /* "net": the name below /proc/pid/ns */
-uint64_t spec_ns_clone_flag(enum spec_ns ns);    /* CLONE_NEWNET */
+const char *spec_ns_name(enum spec_ns ns);      /* "network": the document's word */
+const char *spec_ns_proc_name(enum spec_ns ns); /* "net": the name below /proc/pid/ns */
+uint64_t spec_ns_clone_flag(enum spec_ns ns);   /* CLONE_NEWNET */
 struct spec_namespace {
 	bool present;     /* listed in the document */
 	const char *path; /* join this one; NULL: a new one is made */
@@ -231,7 +232,13 @@ struct spec_blkio_throttle {
 	uint32_t major, minor;
 	uint64_t rate; /* bytes or operations a second */
 };
-enum spec_blkio_limit { SPEC_BLKIO_READ_BPS, SPEC_BLKIO_WRITE_BPS, SPEC_BLKIO_READ_IOPS, SPEC_BLKIO_WRITE_IOPS, SPEC_BLKIO_LIMIT_COUNT };
+enum spec_blkio_limit {
+	SPEC_BLKIO_READ_BPS,
+	SPEC_BLKIO_WRITE_BPS,
+	SPEC_BLKIO_READ_IOPS,
+	SPEC_BLKIO_WRITE_IOPS,
+	SPEC_BLKIO_LIMIT_COUNT
+};
 
 struct spec_hugepage {
 	const char *page_size; /* "2MB", "64KB", checked */
@@ -250,14 +257,15 @@ struct spec_resources {
 	struct spec_device_rule *devices;
 	size_t device_count;
 	struct {
-		struct spec_opt_i64 limit, reservation, swap, kernel, kernel_tcp; /* bytes, -1 unlimited; swap is memory+swap */
-		struct spec_opt_u64 swappiness;                                   /* 0-100 */
+		struct spec_opt_i64 limit, reservation, swap, kernel,
+			kernel_tcp;             /* bytes, -1 unlimited; swap is memory+swap */
+		struct spec_opt_u64 swappiness; /* 0-100 */
 		struct spec_opt_bool disable_oom_killer, use_hierarchy, check_before_update;
 	} memory;
 	struct {
 		struct spec_opt_u64 shares, burst_us, period_us, rt_period_us;
 		struct spec_opt_i64 quota_us, rt_runtime_us, idle; /* quota -1: no limit */
-		const char *cpus, *mems; /* lists, checked; NULL: not given */
+		const char *cpus, *mems;                           /* lists, checked; NULL: not given */
 	} cpu;
 	struct spec_opt_i64 pids_limit; /* 1.3: -1 unlimited, 0 means none may be made */
 	struct {
@@ -313,7 +321,8 @@ struct spec_seccomp_rule {
 	struct spec_strs names;
 	enum spec_seccomp_action action;
 	struct spec_opt_u64 errno_ret; /* <= 4095 for ERRNO, 16 bits for TRACE */
-	struct spec_seccomp_arg *args; /* all must hold; several for one index are kept (the compiler ORs them, as libseccomp's users expect) */
+	struct spec_seccomp_arg *
+		args; /* all must hold; several for one index are kept (the compiler ORs them, as libseccomp's users expect) */
 	size_t arg_count;
 };
 struct spec_seccomp {
@@ -336,9 +345,9 @@ struct spec_time_offset {
 
 struct spec_memory_policy {
 	bool set;
-	int mode;           /* MPOL_… */
+	int mode;            /* MPOL_… */
 	unsigned mode_flags; /* MPOL_F_… */
-	const char *nodes;  /* list, checked; NULL: none */
+	const char *nodes;   /* list, checked; NULL: none */
 };
 
 struct spec_rdt {

@@ -43,7 +43,7 @@ static int push(struct tar *t, int64_t offset, int64_t len, struct error *err)
 /* @count pairs of numbers at @p; an all-zero pair's first byte ends the map. */
 static int old_pairs(struct tar *t, const unsigned char *p, size_t count, struct error *err)
 {
-	for (size_t i = 0; i < count; i++, p += 2 * OLD_NUMBER_LEN) {
+	for (size_t i = 0; i < count; i++, p += 2 * (size_t)OLD_NUMBER_LEN) {
 		int64_t offset, len;
 
 		if (p[0] == '\0' && p[OLD_NUMBER_LEN] == '\0')
