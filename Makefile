@@ -51,7 +51,7 @@ fuzz: setup ## fuzz each target for FUZZ_SECONDS (default 60) with libFuzzer
 
 vm-test: build ## the integration tests in a small virtual machine with cgroup v2 and AppArmor
 	@tools/setup test
-	@tests/vm/run --bin $(BUILD)/bin --integration --as root,tester --timeout 1800
+	@tests/vm/run --bin $(BUILD)/bin --integration --as root,tester --timeout 3600
 
 install: build ## install into PREFIX (default /usr/local)
 	@meson install -C $(MESON) --no-rebuild
