@@ -169,10 +169,12 @@ static void plan_host_before(struct plan *p)
 	} else {
 		host(p, PLAN_ROOT_OPEN, 0, s->root_path);
 	}
-	/* A shared mount must stay the host's peer: cloned inside it would be a slave, and what it mounts would not show. */
+	/* Where the root is shared (engines say so for rshared volumes), a shared mount must stay the host's peer: cloned
+	 * inside it would be a slave, and what it mounts would not show. */
 	for (size_t i = 0; i < s->mount_count && p->sources_by_host; i++)
 		if (s->mounts[i].bind && !s->mounts[i].remount &&
-		    (binds_by_host(p) || s->mounts[i].propagation == MS_SHARED))
+		    (binds_by_host(p) ||
+		     (s->mounts[i].propagation == MS_SHARED && (s->linux_.rootfs_propagation & MS_SHARED))))
 			host(p, PLAN_SOURCE, i, s->mounts[i].source);
 	for (size_t i = 0; i < p->device_count && p->bind_devices && p->sources_by_host; i++)
 		host(p, PLAN_DEVICE_SOURCE, i, p->devices[i].path);
