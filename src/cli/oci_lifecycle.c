@@ -61,7 +61,6 @@ static void adopt_listen_fds(struct spec *spec, struct runtime_create_options *o
 
 	if (!fds || str_to_u32(fds, &n) < 0 || n == 0 || n > 1024)
 		return;
-	opt->listen_fds = n;
 	opt->preserve_fds += n;
 	spec_strs_push(&spec->arena, &spec->process.env, arena_printf(&spec->arena, "LISTEN_FDS=%u", n));
 	spec_strs_push(&spec->arena, &spec->process.env, "LISTEN_PID=1");
@@ -192,7 +191,7 @@ const struct command oci_start = {
 };
 
 struct kill_options {
-	bool all, regex;
+	bool all;
 };
 
 /* clang-format off */

@@ -72,11 +72,9 @@ static int take_slot(struct making *m, unsigned slot, struct error *err)
 	}
 	if (fd < 0)
 		return fd;
+	m->range_slot = (int)slot; /* ours from here on: given back also when the disk is full */
 	r = fd_write_all(fd, m->id, ENGINE_ID_LEN);
-	if (r < 0)
-		return error_sys(err, -r, "take a range of ids");
-	m->range_slot = (int)slot;
-	return 0;
+	return r < 0 ? error_sys(err, -r, "take a range of ids in '%s'", m->engine->state) : 0;
 }
 
 static int take_range(struct making *m, uint32_t *ret_first, struct error *err)

@@ -62,9 +62,7 @@ struct runtime_create_options {
 	const char *console_socket; /* NULL: none */
 	const char *pidfd_socket;
 	const char *pid_file;
-	unsigned preserve_fds;     /* fds 3… handed on to the program, LISTEN_FDS included */
-	unsigned listen_fds;       /* how many of them came by LISTEN_FDS */
-	const char *notify_socket; /* NOTIFY_SOCKET of our caller; NULL: none */
+	unsigned preserve_fds; /* fds 3… handed on to the program, LISTEN_FDS included */
 	bool no_pivot;
 	bool no_new_keyring;
 	bool systemd_cgroup; /* answered with "not supported" */

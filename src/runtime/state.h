@@ -24,7 +24,6 @@
 #define STATE_CONFIG "config.json"
 #define STATE_RECORD "state.json"
 #define STATE_START "start"
-#define STATE_NOTIFY "notify"
 
 struct runtime {
 	char *root;  /* owned; absolute path */
@@ -41,7 +40,6 @@ struct state {
 	pid_t pid;           /* 0: not there yet */
 	uint64_t start_time; /* clock ticks since boot */
 	uid_t owner;
-	bool no_new_privs_exec; /* reserved */
 	struct spec_map annotations;
 	struct json *doc; /* owned; the whole record ("cgroup" is read from it) */
 };
