@@ -24,9 +24,9 @@ def images(w, form):
 
 
 def load(w, path, name):
+    """Load what is at @path, which must be called @name afterwards; returns @name."""
     done = w.bothy("load", path, timeout=300)
-    check_equal(done.code, 0, f"load {path}: {done!r}: exit code")
-    check_in(name, done.out)
+    check_equal((done.code, done.out), (0, f"Loaded image: {name}\n"), f"load {path}: {done!r}")
     return name
 
 
@@ -81,8 +81,9 @@ def redis_and_python(w, image):
 @test
 def redis_and_python_of_debian(w):
     folder = images(w, "short")
-    name = "servers" if not (folder / "oci.tar").exists() else "localhost/servers:oci"
-    path = folder / ("oci.tar" if (folder / "oci.tar").exists() else "layout")
+    # A layout's name is that of its folder where the reference in it is a tag alone (docs/store.md).
+    forms = {"oci.tar": "localhost/servers:oci", "layout": "layout:servers"}
+    path, name = next((folder / path, name) for path, name in forms.items() if (folder / path).exists())
     redis_and_python(w, load(w, path, name))
     if (folder / "docker.tar").exists():
         image = load(w, folder / "docker.tar", "localhost/servers:docker")
