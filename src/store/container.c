@@ -88,6 +88,9 @@ int store_container_create(struct store *s, const char *id, const char *name_or_
 		return -err->code;
 	if (!name_or_id)
 		return make_folder(s, id, NULL, flags, ret, err);
+	/* Before the lock: bringing an old database up to date takes the store's lock, which comes before this one. */
+	if (index_open(s, false, err) < 0)
+		return -err->code;
 	/* From the look-up to the link: a removal waits. Many runs hold it together. */
 	use = safepath_lock(s->root_fd, STORE_USE_LOCK, false, true, err);
 	if (use < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||

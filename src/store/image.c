@@ -19,8 +19,8 @@
 
 /* ?1 is a full id. */
 static const char find_sql[] =
-	"SELECT i.id, i.manifest, i.created_ns, i.size, i.config, l.chain, l.diff, l.size"
-	"  FROM images i LEFT JOIN image_layers il ON il.image = i.id LEFT JOIN layers l ON l.chain = il.chain"
+	"SELECT i.id, i.manifest, i.created_ns, i.size, i.config, l.chain, l.diff, l.size, n.target, n.target_type"
+	"  FROM images i LEFT JOIN names n ON n.name = ?1 LEFT JOIN image_layers il ON il.image = i.id LEFT JOIN layers l ON l.chain = il.chain"
 	"  WHERE i.id = coalesce((SELECT image FROM names WHERE name = ?1), ?2) ORDER BY il.position";
 
 static int not_found(const char *name, struct error *err)
@@ -75,15 +75,21 @@ static int expand_id(struct store *s, const char *prefix, char out[static DIGEST
 	return (int)count;
 }
 
-/* The id of the image that has the manifest @digest. Returns 1, 0, <0. */
-static int id_of_manifest(struct store *s, const char *digest, char out[static DIGEST_TEXT_MAX], struct error *err)
+/* The id of the image that @repository has under @digest, or else anyone that has it as its manifest or id.
+ * Returns 1, 0, <0. */
+static int id_of_digest(struct store *s, const char *repository, const char *digest, char out[static DIGEST_TEXT_MAX],
+			struct error *err)
 {
 	autostmt sqlite3_stmt *q = NULL;
 	int r;
 
-	if (index_prepare(s, "SELECT id FROM images WHERE manifest = ?1 OR id = ?1 LIMIT 1", &q, err) < 0)
+	if (index_prepare(s,
+			  "SELECT image, 0 AS rank FROM digests WHERE repository = ?1 AND digest = ?2"
+			  " UNION ALL SELECT id, 1 FROM images WHERE manifest = ?2 OR id = ?2 ORDER BY rank LIMIT 1",
+			  &q, err) < 0)
 		return -err->code;
-	sqlite3_bind_text(q, 1, digest, -1, SQLITE_STATIC);
+	sqlite3_bind_text(q, 1, repository, -1, SQLITE_STATIC);
+	sqlite3_bind_text(q, 2, digest, -1, SQLITE_STATIC);
 	r = index_step(s, q, err);
 	if (r > 0 && str_copy(out, DIGEST_TEXT_MAX, index_text(q, 0)) < 0)
 		return error_set(err, ERROR_INTERNAL, EIO, "the store's record of an image is damaged");
@@ -106,6 +112,10 @@ static int take_image(struct store *s, sqlite3_stmt *q, struct store_image *i, s
 	i->manifest_digest = arena_strdup(&i->arena, index_text(q, 1));
 	i->created_ns = sqlite3_column_int64(q, 2);
 	i->size_bytes = sqlite3_column_int64(q, 3);
+	if (sqlite3_column_type(q, 8) != SQLITE_NULL) {
+		i->target = arena_strdup(&i->arena, index_text(q, 8));
+		i->target_type = arena_strdup(&i->arena, index_text(q, 9));
+	}
 	if (!digest_supported(i->id))
 		return damaged(s, err);
 	if (image_config_parse(config ? config : "", len, i->id, &i->config, err) < 0)
@@ -162,15 +172,19 @@ static int query_image(struct store *s, const char *name, const char *id, struct
 }
 
 /* By the words for ids: a prefix, or a digest behind a name. */
-static int find_by_id(struct store *s, const char *text, const char *digest, struct store_image *ret, struct error *err)
+static int find_by_id(struct store *s, const char *text, const struct image_reference *ref, struct store_image *ret,
+		      struct error *err)
 {
 	char prefix[DIGEST_TEXT_MAX], id[DIGEST_TEXT_MAX];
 	int r = 0;
 
-	if (digest)
-		r = id_of_manifest(s, digest, id, err);
-	else if (id_prefix(text, prefix))
+	if (ref && ref->digest) {
+		autofree char *repository = mem_printf("%s/%s", ref->domain, ref->path);
+
+		r = id_of_digest(s, repository, ref->digest, id, err);
+	} else if (id_prefix(text, prefix)) {
 		r = expand_id(s, prefix, id, err);
+	}
 	return r > 0 ? query_image(s, "", id, ret, err) : r;
 }
 
@@ -195,7 +209,7 @@ int store_image_find(struct store *s, const char *name_or_id, struct store_image
 	}
 	if (s->db && r == 0) {
 		full = NULL;
-		r = find_by_id(s, name_or_id, named ? ref.digest : NULL, &image, err);
+		r = find_by_id(s, name_or_id, named ? &ref : NULL, &image, err);
 	}
 	if (r > 0) {
 		image.name = full ? arena_strdup(&image.arena, full) : NULL;
@@ -234,6 +248,54 @@ void store_image_touch(struct store *s, const struct store_image *i)
 
 /* ---- listing ---- */
 
+/* A digest reference of an image. */
+struct digest_row {
+	const char *image, *text;
+};
+
+static int by_image(const void *a, const void *b)
+{
+	return strcmp(((const struct digest_row *)a)->image, ((const struct digest_row *)b)->image);
+}
+
+/* All digest references, sorted by image. @image NULL: of every image. */
+static int read_digests(struct store *s, const char *image, struct arena *a, struct digest_row **ret, size_t *ret_count,
+			struct error *err)
+{
+	autostmt sqlite3_stmt *q = NULL;
+	int r;
+
+	if (index_prepare(s,
+			  image ? "SELECT image, repository, digest FROM digests WHERE image = ?1 ORDER BY 2, 3"
+				: "SELECT image, repository, digest FROM digests ORDER BY 1, 2, 3",
+			  &q, err) < 0)
+		return -err->code;
+	if (image)
+		sqlite3_bind_text(q, 1, image, -1, SQLITE_STATIC);
+	while ((r = index_step(s, q, err)) > 0) {
+		if (!digest_supported(index_text(q, 2)))
+			continue; /* damaged */
+		ARENA_PUSH(a, *ret, *ret_count) = (struct digest_row){
+			.image = arena_strdup(a, index_text(q, 0)),
+			.text = arena_printf(a, "%s@%s", index_text(q, 1), index_text(q, 2)),
+		};
+	}
+	return r;
+}
+
+static void take_digests(struct arena *a, const struct digest_row *rows, size_t count, struct store_image_row *row)
+{
+	const struct digest_row key = {.image = row->id};
+	const struct digest_row *at = count ? bsearch(&key, rows, count, sizeof(*rows), by_image) : NULL;
+
+	if (!at)
+		return;
+	while (at > rows && str_eq(at[-1].image, row->id))
+		at--;
+	for (; at < rows + count && str_eq(at->image, row->id); at++)
+		spec_strs_push(a, &row->digests, at->text);
+}
+
 static void take_row(int blobs, sqlite3_stmt *q, struct store_image_list *l)
 {
 	struct store_image_row *row;
@@ -261,6 +323,8 @@ static void take_row(int blobs, sqlite3_stmt *q, struct store_image_list *l)
 	if (image_reference_parse(&l->arena, name, &ref, &err) < 0)
 		return;
 	row->name = name;
+	row->target = arena_strdup(&l->arena, index_text(q, 6));
+	row->target_type = arena_strdup(&l->arena, index_text(q, 7));
 	row->tag = ref.tag;
 	ref.tag = NULL;
 	row->repository = image_reference_familiar(&l->arena, &ref);
@@ -270,6 +334,8 @@ int store_image_list(struct store *s, struct store_image_list *ret, struct error
 {
 	autoclean(store_image_list_done) struct store_image_list list = {0};
 	autostmt sqlite3_stmt *q = NULL;
+	struct digest_row *digests = NULL;
+	size_t digest_count = 0;
 	struct error no_times;
 	int r = 0;
 
@@ -278,16 +344,22 @@ int store_image_list(struct store *s, struct store_image_list *ret, struct error
 	if (s->db) {
 		autofd int blobs = safepath_open_dir(s->root_fd, "blobs/sha256", true, &no_times);
 
-		if (index_prepare(s,
-				  "SELECT i.id, i.manifest, i.created_ns, i.size, n.name, i.loaded_ns FROM images i"
-				  "  LEFT JOIN names n ON n.image = i.id ORDER BY i.created_ns DESC, i.id, n.name",
-				  &q, err) < 0)
+		if (index_prepare(
+			    s,
+			    "SELECT i.id, i.manifest, i.created_ns, i.size, n.name, i.loaded_ns, n.target, n.target_type"
+			    "  FROM images i"
+			    "  LEFT JOIN names n ON n.image = i.id ORDER BY i.created_ns DESC, i.id, n.name",
+			    &q, err) < 0)
 			return -err->code;
 		while ((r = index_step(s, q, err)) > 0)
 			take_row(blobs, q, &list);
+		if (r == 0)
+			r = read_digests(s, NULL, &list.arena, &digests, &digest_count, err);
 	}
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < list.count; i++)
+		take_digests(&list.arena, digests, digest_count, &list.rows[i]);
 	*ret = list;
 	list = (struct store_image_list){0};
 	return 0;
@@ -297,4 +369,68 @@ void store_image_list_done(struct store_image_list *l)
 {
 	arena_done(&l->arena);
 	*l = (struct store_image_list){0};
+}
+
+static void take_name(sqlite3_stmt *q, struct arena *a, struct store_name *ret)
+{
+	*ret = (struct store_name){
+		.name = arena_strdup(a, index_text(q, 0)),
+		.target = arena_strdup(a, index_text(q, 1)),
+		.target_type = arena_strdup(a, index_text(q, 2)),
+		.image = arena_strdup(a, index_text(q, 3)),
+	};
+}
+
+int store_image_names(struct store *s, const char *image_id, struct store_image_names *ret, struct error *err)
+{
+	autoclean(store_image_names_done) struct store_image_names names = {0};
+	autostmt sqlite3_stmt *q = NULL;
+	struct digest_row *digests = NULL;
+	size_t digest_count = 0;
+	int r = 0;
+
+	if (index_open(s, false, err) < 0)
+		return -err->code;
+	if (s->db) {
+		if (index_prepare(s,
+				  "SELECT name, target, target_type, image FROM names WHERE image = ?1 ORDER BY name",
+				  &q, err) < 0)
+			return -err->code;
+		sqlite3_bind_text(q, 1, image_id, -1, SQLITE_STATIC);
+		while ((r = index_step(s, q, err)) > 0)
+			take_name(q, &names.arena, &ARENA_PUSH(&names.arena, names.names, names.name_count));
+		if (r == 0)
+			r = read_digests(s, image_id, &names.arena, &digests, &digest_count, err);
+	}
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < digest_count; i++)
+		spec_strs_push(&names.arena, &names.digests, digests[i].text);
+	*ret = names;
+	names = (struct store_image_names){0};
+	return 0;
+}
+
+void store_image_names_done(struct store_image_names *n)
+{
+	arena_done(&n->arena);
+	*n = (struct store_image_names){0};
+}
+
+int store_name_find(struct store *s, const char *name, struct arena *a, struct store_name *ret, struct error *err)
+{
+	autostmt sqlite3_stmt *q = NULL;
+
+	if (index_open(s, false, err) < 0)
+		return -err->code;
+	if (!s->db)
+		return 0;
+	if (index_prepare(s, "SELECT name, target, target_type, image FROM names WHERE name = ?1", &q, err) < 0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
+	int r = index_step(s, q, err);
+
+	if (r > 0)
+		take_name(q, a, ret);
+	return r;
 }

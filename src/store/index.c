@@ -17,7 +17,9 @@
 
 #define BUSY_TIMEOUT_MS 20000 /* far above what a recovery takes */
 
-static const char schema[] =
+/* The steps from one form to the next, the first from nothing. A new store goes through all of them as an old one does, so
+ * that none is ever untried. A column that is added has a default: a program of the form before may still write. */
+static const char *const steps[STORE_SCHEMA] = {
 	"CREATE TABLE images(id TEXT NOT NULL UNIQUE, manifest TEXT NOT NULL, created_ns INTEGER NOT NULL,"
 	"  size INTEGER NOT NULL, loaded_ns INTEGER NOT NULL, config BLOB NOT NULL);"
 	"CREATE INDEX images_manifest ON images(manifest);"
@@ -30,8 +32,28 @@ static const char schema[] =
 	"CREATE INDEX image_layers_chain ON image_layers(chain);"
 	"CREATE TABLE blobs(digest TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE image_blobs(image TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(image, digest)) WITHOUT ROWID;"
-	"CREATE INDEX image_blobs_digest ON image_blobs(digest);"
-	"PRAGMA user_version = 1;";
+	"CREATE INDEX image_blobs_digest ON image_blobs(digest);",
+
+	/* 2: what names mean in registries, images of several platforms, artifacts, and when things without an owner came */
+	"ALTER TABLE names ADD COLUMN target TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE names ADD COLUMN target_type TEXT NOT NULL DEFAULT '';"
+	"UPDATE names SET target = coalesce((SELECT manifest FROM images WHERE id = names.image), '');"
+	"CREATE INDEX names_target ON names(target);"
+	"ALTER TABLE layers ADD COLUMN published_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE blobs ADD COLUMN published_ns INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE digests(repository TEXT NOT NULL, digest TEXT NOT NULL, image TEXT NOT NULL,"
+	"  PRIMARY KEY(repository, digest)) WITHOUT ROWID;"
+	"CREATE INDEX digests_image ON digests(image);"
+	"CREATE INDEX digests_digest ON digests(digest);"
+	"CREATE TABLE indexes(digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, published_ns INTEGER NOT NULL)"
+	"  WITHOUT ROWID;"
+	"CREATE TABLE index_images(indexdigest TEXT NOT NULL, manifest TEXT NOT NULL, image TEXT NOT NULL,"
+	"  PRIMARY KEY(indexdigest, manifest)) WITHOUT ROWID;"
+	"CREATE INDEX index_images_image ON index_images(image);"
+	"CREATE TABLE artifacts(name TEXT PRIMARY KEY, manifest TEXT NOT NULL, artifact_type TEXT NOT NULL,"
+	"  published_ns INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX artifacts_manifest ON artifacts(manifest);",
+};
 
 static int failed(struct store *s, struct error *err, const char *what)
 {
@@ -51,28 +73,39 @@ static int failed(struct store *s, struct error *err, const char *what)
 	return -err->code;
 }
 
+static int run_steps(struct store *s, int64_t from, struct error *err)
+{
+	autofree char *version = mem_printf("PRAGMA user_version = %d; COMMIT;", STORE_SCHEMA);
+
+	if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, err, "cannot make");
+	for (int64_t i = from; i < STORE_SCHEMA; i++) {
+		if (sqlite3_exec(s->db, steps[i], NULL, NULL, NULL) != SQLITE_OK)
+			return failed(s, err, "cannot bring up to date"); /* closing rolls back */
+	}
+	return sqlite3_exec(s->db, version, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(s, err, "cannot make");
+}
+
 static int check_version(struct store *s, struct error *err)
 {
 	int64_t version;
 
 	if (index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
 		return -err->code;
-	if (version > STORE_SCHEMA)
-		return error_set(err, ERROR_UNSUPPORTED, EPROTO, "%s was made by a newer bothy (form %lld, ours is %d)",
-				 s->root, (long long)version, STORE_SCHEMA);
 	if (version == STORE_SCHEMA)
 		return 0;
+	if (version > STORE_SCHEMA || version < 0)
+		return error_set(err, ERROR_UNSUPPORTED, EPROTO, "%s was made by a newer bothy (form %lld, ours is %d)",
+				 s->root, (long long)version, STORE_SCHEMA);
 	/* Somebody may be making it at the same moment. */
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 	if (lock < 0 || index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
 		return -err->code;
-	if (version == STORE_SCHEMA)
+	if (version >= STORE_SCHEMA)
 		return 0;
-	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
 		return failed(s, err, "cannot make");
-	return 0;
+	return run_steps(s, version, err);
 }
 
 static int setup(struct store *s, bool write, struct error *err)
@@ -84,10 +117,9 @@ static int setup(struct store *s, bool write, struct error *err)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &on);
-	if (!write)
-		return 0; /* the hot query finds out about the version by itself */
-	if (sqlite3_exec(s->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK)
+	if (write && sqlite3_exec(s->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK)
 		return failed(s, err, "cannot open");
+	/* A reader too: its queries are those of our form. (It is one look at the first page, which each query needs.) */
 	return check_version(s, err);
 }
 
@@ -98,7 +130,7 @@ int index_open(struct store *s, bool write, struct error *err)
 
 	if (s->db && (s->db_write || !write))
 		return 0;
-	index_close(s); /* a reader's connection has no version check and no checkpoint */
+	index_close(s); /* a reader's connection is not synchronous */
 	if (!write && safepath_stat(s->root_fd, STORE_DB, &st) < 0)
 		return 0;
 	path = mem_printf("%s/%s", s->root, STORE_DB);

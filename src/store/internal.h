@@ -28,7 +28,7 @@ struct store {
 #define STORE_DB "index.db"
 #define STORE_LOCK "lock"         /* exclusive: publishing and removing */
 #define STORE_USE_LOCK "use.lock" /* shared: taking an image into use; exclusive: removing one */
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 /* ---- files (store.c) ---------------------------------------------------------------------------------------------- */
 

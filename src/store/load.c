@@ -509,8 +509,9 @@ static int record_all(struct load *l, struct store_load_result *ret, struct erro
 			return -err->code;
 		for (size_t k = 0; k < image->names.count; k++) {
 			spec_strs_push(&ret->arena, &out->names, image->names.items[k]);
-			if (index_run(l->store, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?1, ?2)",
-				      image->names.items[k], image->id, NULL) < 0)
+			if (index_run(l->store, err,
+				      "INSERT OR REPLACE INTO names(name, image, target) VALUES(?1, ?2, ?3)",
+				      image->names.items[k], image->id, image->manifest_digest, NULL) < 0)
 				return -err->code;
 		}
 	}

@@ -47,10 +47,90 @@ static int check_unused(struct store *s, const char *id, struct error *err)
 	return 0;
 }
 
-static int untag(struct store *s, const char *name, struct store_remove_result *ret, struct error *err)
+/* The digests of image @id, as "repository@digest", appended. */
+static int digests_of(struct store *s, const char *id, struct strv *ret, struct error *err)
 {
+	autostmt sqlite3_stmt *q = NULL;
+	int r;
+
+	if (index_prepare(s, "SELECT repository || '@' || digest FROM digests WHERE image = ?1 ORDER BY 1", &q, err) <
+	    0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
+	while ((r = index_step(s, q, err)) > 0)
+		strv_push(ret, index_text(q, 0));
+	return r;
+}
+
+static int forget_digest(struct store *s, const char *reference, struct store_remove_result *ret, struct error *err)
+{
+	spec_strs_push(&ret->arena, &ret->untagged, reference);
+	return index_run(s, err, "DELETE FROM digests WHERE repository || '@' || digest = ?1", reference, NULL);
+}
+
+/* Take a name away, and with the last one of a repository the digests of that. */
+static int untag(struct store *s, const char *id, const char *name, struct store_remove_result *ret, struct error *err)
+{
+	autofree char *repository = mem_strdup(name);
+	autostrv struct strv digests = {0};
+	char *tag = strrchr(repository, ':');
+	int64_t others = 0;
+
 	spec_strs_push(&ret->arena, &ret->untagged, name);
-	return index_run(s, err, "DELETE FROM names WHERE name = ?1", name, NULL);
+	if (index_run(s, err, "DELETE FROM names WHERE name = ?1", name, NULL) < 0)
+		return -err->code;
+	if (!tag)
+		return 0;
+	*tag = '\0';
+	if (index_number(s, err, &others,
+			 "SELECT count(*) FROM names WHERE image = ?1 AND substr(name, 1, length(?2) + 1) = ?2 || ':'",
+			 id, repository, NULL) < 0 ||
+	    digests_of(s, id, &digests, err) < 0)
+		return -err->code;
+	for (size_t i = 0; others == 0 && i < digests.count; i++) {
+		const char *at = strchr(digests.items[i], '@');
+
+		if ((size_t)(at - digests.items[i]) == strlen(repository) && str_starts(digests.items[i], repository) &&
+		    forget_digest(s, digests.items[i], ret, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+/* @owner (an image, an index, an artifact) has its blobs no longer; those that nobody else has go. What has no owner at all is
+ * not its business: a pull that is going on may have brought it a moment ago. */
+static int drop_blobs(struct store *s, const char *owner, struct error *err)
+{
+	if (index_run(
+		    s, err,
+		    "DELETE FROM blobs WHERE digest IN (SELECT digest FROM image_blobs WHERE image = ?1) AND NOT EXISTS"
+		    " (SELECT 1 FROM image_blobs o WHERE o.digest = blobs.digest AND o.image <> ?1)",
+		    owner, NULL) < 0)
+		return -err->code;
+	return index_run(s, err, "DELETE FROM image_blobs WHERE image = ?1", owner, NULL);
+}
+
+/* Indexes go with their last name. */
+static int drop_indexes(struct store *s, struct error *err)
+{
+	autostrv struct strv gone = {0};
+	autostmt sqlite3_stmt *q = NULL;
+	int r;
+
+	if (index_prepare(s,
+			  "SELECT digest FROM indexes WHERE NOT EXISTS (SELECT 1 FROM names WHERE target = digest)"
+			  " AND NOT EXISTS (SELECT 1 FROM digests d WHERE d.digest = indexes.digest)",
+			  &q, err) < 0)
+		return -err->code;
+	while ((r = index_step(s, q, err)) > 0)
+		strv_push(&gone, index_text(q, 0));
+	for (size_t i = 0; r == 0 && i < gone.count; i++) {
+		if (drop_blobs(s, gone.items[i], err) < 0 ||
+		    index_run(s, err, "DELETE FROM index_images WHERE indexdigest = ?1", gone.items[i], NULL) < 0 ||
+		    index_run(s, err, "DELETE FROM indexes WHERE digest = ?1", gone.items[i], NULL) < 0)
+			return -err->code;
+	}
+	return r;
 }
 
 /* The records of image @id, and of the layers and blobs that only it had. */
@@ -59,36 +139,43 @@ static int delete_records(struct store *s, const char *id, struct store_remove_r
 	static const char *const statements[] = {
 		"DELETE FROM images WHERE id = ?1",
 		"DELETE FROM image_layers WHERE image = ?1",
-		"DELETE FROM image_blobs WHERE image = ?1",
+		"DELETE FROM digests WHERE image = ?1",
+		"UPDATE index_images SET image = '' WHERE image = ?1",
 	};
 	autostmt sqlite3_stmt *q = NULL;
 	int r;
 
+	spec_strs_push(&ret->arena, &ret->deleted, id);
+	if (index_prepare(
+		    s,
+		    "DELETE FROM layers WHERE chain IN (SELECT chain FROM image_layers WHERE image = ?1) AND NOT EXISTS"
+		    " (SELECT 1 FROM image_layers o WHERE o.chain = layers.chain AND o.image <> ?1) RETURNING chain",
+		    &q, err) < 0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
+	while ((r = index_step(s, q, err)) > 0)
+		spec_strs_push(&ret->arena, &ret->deleted, index_text(q, 0));
+	if (r < 0 || drop_blobs(s, id, err) < 0)
+		return -err->code;
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
 		if (index_run(s, err, statements[i], id, NULL) < 0)
 			return -err->code;
 	}
-	spec_strs_push(&ret->arena, &ret->deleted, id);
-	if (index_prepare(s, "DELETE FROM layers WHERE chain NOT IN (SELECT chain FROM image_layers) RETURNING chain",
-			  &q, err) < 0)
-		return -err->code;
-	while ((r = index_step(s, q, err)) > 0)
-		spec_strs_push(&ret->arena, &ret->deleted, index_text(q, 0));
-	if (r < 0)
-		return r;
-	return index_run(s, err, "DELETE FROM blobs WHERE digest NOT IN (SELECT digest FROM image_blobs)", NULL);
+	return 0;
 }
 
-/* What @name_or_id means for removing: only a name, or the image with all of them. */
-static int remove_records(struct store *s, const struct store_image *image, bool force, struct store_remove_result *ret,
-			  struct error *err)
+/* What @name_or_id means for removing: only a name or a digest of a repository, or the image with all of them. */
+static int remove_records(struct store *s, const struct store_image *image, const char *digest, bool force,
+			  struct store_remove_result *ret, struct error *err)
 {
-	autostrv struct strv names = {0};
+	autostrv struct strv names = {0}, digests = {0};
 
-	if (names_of(s, image->id, &names, err) < 0)
+	if (names_of(s, image->id, &names, err) < 0 || digests_of(s, image->id, &digests, err) < 0)
 		return -err->code;
 	if (image->name && names.count > 1)
-		return untag(s, image->name, ret, err);
+		return untag(s, image->id, image->name, ret, err) < 0 ? -err->code : drop_indexes(s, err);
+	if (digest && strv_contains(&digests, digest) && names.count + digests.count > 1)
+		return forget_digest(s, digest, ret, err) < 0 ? -err->code : drop_indexes(s, err);
 	if (names.count > 1 && !force) {
 		error_set(err, ERROR_CONFLICT, EEXIST, "image %.19s has %zu names (%s, %s%s)", image->id, names.count,
 			  names.items[0], names.items[1], names.count > 2 ? ", …" : "");
@@ -97,10 +184,26 @@ static int remove_records(struct store *s, const struct store_image *image, bool
 	if (check_unused(s, image->id, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < names.count; i++) {
-		if (untag(s, names.items[i], ret, err) < 0)
+		if (untag(s, image->id, names.items[i], ret, err) < 0)
 			return -err->code;
 	}
-	return delete_records(s, image->id, ret, err);
+	if (delete_records(s, image->id, ret, err) < 0)
+		return -err->code;
+	return drop_indexes(s, err);
+}
+
+/* @text as "repository@digest" with the full repository; NULL: it has no digest. Heap. */
+static char *digest_reference(const char *text)
+{
+	struct image_reference ref;
+	struct arena a = {0};
+	struct error err;
+	char *r = NULL;
+
+	if (image_reference_parse(&a, text, &ref, &err) == 0 && ref.digest)
+		r = mem_printf("%s/%s@%s", ref.domain, ref.path, ref.digest);
+	arena_done(&a);
+	return r;
 }
 
 int store_image_remove(struct store *s, const char *name_or_id, bool force, struct store_remove_result *ret,
@@ -109,6 +212,7 @@ int store_image_remove(struct store *s, const char *name_or_id, bool force, stru
 	autoclean(store_remove_result_done) struct store_remove_result result = {0};
 	autoimage struct store_image image = {0};
 	autoclean(staging_done) struct staging g = STAGING_NONE;
+	autofree char *digest = digest_reference(name_or_id);
 	struct error undo;
 	int r;
 
@@ -121,7 +225,7 @@ int store_image_remove(struct store *s, const char *name_or_id, bool force, stru
 	if (lock < 0 || use < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||
 	    index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
 		return -err->code;
-	r = remove_records(s, &image, force, &result, err);
+	r = remove_records(s, &image, digest, force, &result, err);
 	if (r == 0)
 		r = index_commit(s, err);
 	if (r < 0) {
@@ -143,28 +247,86 @@ void store_remove_result_done(struct store_remove_result *r)
 	*r = (struct store_remove_result){0};
 }
 
+/* @text as a full name with a tag, in @a. */
+static int full_name(struct arena *a, const char *text, const char **ret, struct error *err)
+{
+	struct image_reference ref;
+
+	if (image_reference_parse(a, text, &ref, err) < 0)
+		return -err->code;
+	if (ref.digest)
+		return error_set(err, ERROR_INVALID, EINVAL, "'%.200s': a name to give cannot hold a digest", text);
+	if (!ref.tag)
+		ref.tag = "latest";
+	*ret = image_reference_full(a, &ref);
+	return 0;
+}
+
 int store_image_tag(struct store *s, const char *name_or_id, const char *name, struct error *err)
 {
+	autoclean(arena_done) struct arena a = {0};
 	autoimage struct store_image image = {0};
-	struct image_reference ref;
-	struct arena a = {0};
-	int r;
+	const char *full;
 
-	if (index_open(s, true, err) < 0)
+	if (full_name(&a, name, &full, err) < 0 || index_open(s, true, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 
 	if (lock < 0 || store_image_find(s, name_or_id, &image, err) < 0)
 		return -err->code;
-	r = image_reference_parse(&a, name, &ref, err);
-	if (r == 0 && ref.digest)
-		r = error_set(err, ERROR_INVALID, EINVAL, "'%.200s': a name to give cannot hold a digest", name);
-	if (r == 0) {
-		if (!ref.tag)
-			ref.tag = "latest";
-		r = index_run(s, err, "INSERT OR REPLACE INTO names(name, image) VALUES(?1, ?2)",
-			      image_reference_full(&a, &ref), image.id, NULL);
+	return index_run(s, err,
+			 "INSERT OR REPLACE INTO names(name, image, target, target_type) VALUES(?1, ?2, ?3, ?4)", full,
+			 image.id, image.target ? image.target : image.manifest_digest,
+			 image.target ? image.target_type : "", NULL);
+}
+
+static int untag_all(struct store *s, const struct store_image *image, char *const *names, size_t count,
+		     struct store_remove_result *ret, struct error *err)
+{
+	autostrv struct strv have = {0};
+	const char *full;
+
+	if (names_of(s, image->id, &have, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < count; i++) {
+		if (full_name(&ret->arena, names[i], &full, err) < 0)
+			return -err->code;
+		if (!strv_contains(&have, full))
+			return error_set(err, ERROR_NOT_FOUND, ENOENT, "image %.19s has no name '%.200s'", image->id,
+					 names[i]);
+		if (untag(s, image->id, full, ret, err) < 0)
+			return -err->code;
 	}
-	arena_done(&a);
-	return r;
+	for (size_t i = 0; count == 0 && i < have.count; i++) {
+		if (untag(s, image->id, have.items[i], ret, err) < 0)
+			return -err->code;
+	}
+	return drop_indexes(s, err);
+}
+
+int store_image_untag(struct store *s, const char *name_or_id, char *const *names, size_t count,
+		      struct store_remove_result *ret, struct error *err)
+{
+	autoclean(store_remove_result_done) struct store_remove_result result = {0};
+	autoimage struct store_image image = {0};
+	struct error undo;
+
+	if (index_open(s, true, err) < 0)
+		return -err->code;
+	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+
+	if (lock < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||
+	    index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+		return -err->code;
+	int r = untag_all(s, &image, names, count, &result, err);
+
+	if (r == 0)
+		r = index_commit(s, err);
+	if (r < 0) {
+		(void)index_run(s, &undo, "ROLLBACK", NULL);
+		return r;
+	}
+	*ret = result;
+	result = (struct store_remove_result){0};
+	return 0;
 }

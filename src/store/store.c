@@ -146,6 +146,24 @@ int store_blob_read(struct store *s, const char *digest, char **ret_text, size_t
 	return 0;
 }
 
+int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, struct error *err)
+{
+	autofd int dir = FD_NONE, fd = FD_NONE;
+	struct stat st;
+
+	if (!digest_supported(digest))
+		return error_set(err, ERROR_INVALID, EINVAL, "'%.100s' is no sha256 digest", digest);
+	dir = store_folder(s, "blobs/sha256", err);
+	fd = dir < 0 ? dir : safepath_child(dir, image_digest_hex(digest), O_RDONLY, err);
+	if (fd < 0)
+		return error_wrap(err, "blob %s", digest);
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, errno, "blob %s", digest);
+	if (ret_size)
+		*ret_size = st.st_size;
+	return take_fd(&fd);
+}
+
 int store_layer_open(struct store *s, const struct store_layer *layer, struct error *err)
 {
 	int fd = safepath_open_dir(s->root_fd, layer->path, true, err);

@@ -68,9 +68,12 @@ struct store_image {
 	struct arena arena;
 	const char *id;              /* "sha256:<hex>" of the config: Docker's image id */
 	const char *manifest_digest; /* of the manifest it was loaded by */
-	const char *name;   /* full name it was found by ("docker.io/library/debian:12"), NULL when found by id */
-	int64_t created_ns; /* since the epoch; 0: not given */
-	int64_t size_bytes; /* sum of the layers' unpacked sizes */
+	const char *name; /* full name it was found by ("docker.io/library/debian:12"), NULL when found by id */
+	const char
+		*target; /* what that name means in its registry: digest of a manifest or an index; NULL without name */
+	const char *target_type;    /* its media type; "": the document says it */
+	int64_t created_ns;         /* since the epoch; 0: not given */
+	int64_t size_bytes;         /* sum of the layers' unpacked sizes */
 	struct store_layer *layers; /* lowest first */
 	size_t layer_count;
 	struct image_config config; /* parsed; `history` is left empty here (store_image_blob has the whole document) */
@@ -94,6 +97,10 @@ int store_layer_open(struct store *s, const struct store_layer *layer, struct er
  * @ret_text is NUL-terminated and freed with free(3); @ret_len may be NULL. */
 int store_blob_read(struct store *s, const char *digest, char **ret_text, size_t *ret_len, struct error *err);
 
+/* A blob for reading, as it is stored: not verified, and it stays readable when somebody removes it. @ret_size: its bytes
+ * (may be NULL). Returns the fd, owned by the caller, or <0: NOT_FOUND, INVALID (no digest). */
+int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, struct error *err);
+
 /* ---- listing ---------------------------------------------------------------------------------------------------- */
 
 /* One row of `bothy images`: an image without a name has one row with NULL names. */
@@ -106,6 +113,9 @@ struct store_image_row {
 	int64_t created_ns;
 	int64_t size_bytes;
 	int64_t last_used_ns; /* 0: never */
+	const char *target; /* what the name means in its registry: digest of a manifest or an index; NULL: untagged */
+	const char *target_type;  /* its media type; "": the document says it */
+	struct spec_strs digests; /* of the image, as pulled or pushed: "docker.io/library/debian@sha256:…" */
 };
 struct store_image_list {
 	struct arena arena;
@@ -114,6 +124,26 @@ struct store_image_list {
 };
 int store_image_list(struct store *s, struct store_image_list *ret, struct error *err);
 void store_image_list_done(struct store_image_list *l);
+
+/* A name and what it means. */
+struct store_name {
+	const char *name;        /* full, with tag */
+	const char *target;      /* digest of the manifest or index that has this name in its registry; "": not known */
+	const char *target_type; /* its media type; "": the document says it */
+	const char *image;       /* id; "": an index of which no platform is here */
+};
+struct store_image_names {
+	struct arena arena;
+	struct store_name *names; /* RepoTags, sorted */
+	size_t name_count;
+	struct spec_strs digests; /* RepoDigests: "docker.io/library/debian@sha256:…" */
+};
+/* Every name of the image with this full id. */
+int store_image_names(struct store *s, const char *image_id, struct store_image_names *ret, struct error *err);
+void store_image_names_done(struct store_image_names *n);
+
+/* What the full name @name means. Texts in @a. Returns 1, 0 (no such name; @ret is untouched), <0. */
+int store_name_find(struct store *s, const char *name, struct arena *a, struct store_name *ret, struct error *err);
 
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
@@ -166,18 +196,24 @@ void store_load_result_done(struct store_load_result *r);
 
 struct store_remove_result {
 	struct arena arena;
-	struct spec_strs untagged; /* full names */
+	struct spec_strs untagged; /* full names, and "repository@digest" */
 	struct spec_strs deleted;  /* ids of images, then chain ids of layers, as Docker prints them */
 };
 /* Remove as `docker rmi`: by name takes the name away, and the image with its last name; by id needs @force when there are
- * several names. Refused with BUSY when a container stands on it (its id is in the text; @force does not help for that).
- * Layers go when no image has them. Returns 0, or <0: NOT_FOUND, CONFLICT (ambiguous prefix; several names), BUSY. */
+ * several names; by repository@digest takes that reference away, and the image with the last. Refused with BUSY when a container
+ * stands on it (its id is in the text; @force does not help for that). Its layers and blobs go when nobody else has them. Returns 0, or <0: NOT_FOUND, CONFLICT (ambiguous prefix; several names), BUSY. */
 int store_image_remove(struct store *s, const char *name_or_id, bool force, struct store_remove_result *ret,
 		       struct error *err);
 void store_remove_result_done(struct store_remove_result *r);
 
-/* Give @name_or_id the further name @name. Replaces what had that name before. */
+/* Give @name_or_id the further name @name, which means in its registry what the other means in its own. Replaces what had
+ * that name before. <0: INVALID (no name, or one with a digest), as store_image_find. */
 int store_image_tag(struct store *s, const char *name_or_id, const char *name, struct error *err);
+
+/* Take names away from an image, which stays: those listed, or all of them with @count 0.
+ * @ret: the full names in `untagged`. Returns 0, or <0: NOT_FOUND (no such image; a name is not one of its). */
+int store_image_untag(struct store *s, const char *name_or_id, char *const *names, size_t count,
+		      struct store_remove_result *ret, struct error *err);
 
 /* ---- containers ------------------------------------------------------------------------------------------------- */
 
