@@ -20,11 +20,12 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-static const struct program program = {
+const struct program bothy_program = {
 	.name = "bothy",
 	.summary = "Runs containers: no daemon, root or not.",
 	.options = options,
 	.commands = bothy_commands,
+	.values = bothy_values,
 	.examples = "  bothy run                                   a shell in the image that comes with bothy\n"
 		    "  skopeo copy docker://debian:12 docker-archive:d.tar:debian:12 && bothy load -i d.tar\n"
 		    "  bothy run -it --rm -m 64m debian:12 bash    a shell in a loaded image, with 64 MiB of memory\n"
@@ -65,7 +66,7 @@ int cli_bothy_main(int argc, char **argv)
 {
 	struct bothy_global g = {.argv = argv};
 	struct error err = {};
-	int r = command_run(&program, argc - 1, argv + 1, &g, setup, &err);
+	int r = command_run(&bothy_program, argc - 1, argv + 1, &g, setup, &err);
 
 	if (r >= 0)
 		return r;

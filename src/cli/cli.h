@@ -3,8 +3,9 @@
 #define CLI_CLI_H
 
 /*
- * Command lines. A command is one const struct with its options as rows of a table; parsing, help, completion and "did you
- * mean" come from those rows. A command's body parses, calls the layer below, prints.
+ * Command lines. A command is one const struct with its options as rows of a table; parsing, help, manual pages, completion
+ * and "did you mean" come from those rows and from nothing else. A command's body parses, calls the layer below, prints.
+ * A group ("image") has children in place of a body; one command may stand in several places under several names.
  *
  * Syntax, the union of what Docker's, Podman's and runc's users type: --name value, --name=value, -x value, -xvalue,
  * -x=value, bundled flags (-it), booleans --flag and --flag=false, "--" ends options, and one dash before a long name.
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -70,22 +72,34 @@ void args_done(struct args *a);
 #define autoargs __attribute__((cleanup(args_done)))
 
 struct command;
+struct completion;
 struct program {
 	const char *name; /* "bothy-oci" */
 	const char *summary;
 	const struct option *options;          /* global ones */
 	const struct command *const *commands; /* NULL-terminated: the only list */
 	const char *examples;                  /* for the help page; may be NULL */
+	/* What a word called @kind in `args` ("IMAGE") may be, for completion: hands each to completion_add. May be NULL. */
+	void (*values)(void *global, const char *kind, struct completion *out);
+};
+
+/* A place of a command in a group: `image ls` is the command that is also called `images`. */
+struct command_child {
+	const char *name;  /* NULL ends the list */
+	const char *alias; /* a second name, not in the overview; may be NULL */
+	const struct command *command;
 };
 
 struct command {
-	const char *name;
+	const char *name;           /* at its own place; its part of man/PROGRAM-NAME.man stands for all places */
 	const char *const *aliases; /* NULL-terminated or NULL */
-	const char *group;          /* heading in the overview */
-	const char *args;           /* "CONTAINER [SIGNAL]" */
-	const char *summary;        /* one line */
-	const char *details;        /* further help, may be NULL */
-	const char *examples;       /* may be NULL */
+	const char *group;          /* heading in the overview; NULL: not shown, for programs */
+	/* "CONTAINER [SIGNAL]". Completion reads it: each word in capitals is a kind of thing, "a|b" a choice, "..." more. */
+	const char *args;
+	const char *summary;                  /* one line */
+	const char *details;                  /* further help, may be NULL */
+	const char *examples;                 /* may be NULL */
+	const struct command_child *children; /* a group: what is below it; then there is no run */
 	const struct option *options;
 	size_t options_size;    /* of the option struct, zeroed before parsing */
 	int min_args, max_args; /* max -1: any number */
@@ -104,10 +118,19 @@ int option_parse(const struct option *table, int argc, char **argv, bool stop_at
 /* Does the option @word ("--name", "-x") take the word behind it as its value? Pure. */
 bool option_has_next(const struct option *table, const char *word);
 
-/* The command called @name, its alias, or NULL. */
-const struct command *command_find(const struct program *p, const char *name);
-/* Up to three commands near @name, as text for a hint; "" when none is. */
-void command_suggest(const struct program *p, const char *name, char *out, size_t size);
+#define COMMAND_PATH_MAX 64
+/* A command at one of its places. */
+struct command_place {
+	const struct command *command;
+	char path[COMMAND_PATH_MAX]; /* "image ls": the words that lead here, with the names the overview has */
+};
+/* Follow @words (NULL-terminated) down the tree as far as they name commands. Returns how many did; 0: the first is none. */
+size_t command_find(const struct program *p, char *const *words, struct command_place *ret);
+/* Calls @fn for each place of the tree, groups before their children; a non-zero result stops and is returned. */
+int command_each(const struct program *p, int (*fn)(const struct command_place *place, void *arg), void *arg);
+/* Up to three places whose names are near @name, those in @group (NULL: the top) first, as text for a hint; "" when none is. */
+void command_suggest(const struct program *p, const struct command_place *group, const char *name, char *out,
+		     size_t size);
 
 /* Parse global options and the command's, and run it. @global is the program's option struct; @after_global (may be NULL)
  * runs once the global options are known (logging, …). Returns the exit status; errors are left in @err with <0.
@@ -117,8 +140,20 @@ int command_run(const struct program *p, int argc, char **argv, void *global,
 
 void command_print_overview(const struct program *p);
 /* The manual page of @c, or of the program with NULL, in man(7) language. */
-void command_print_man(const struct program *p, const struct command *c);
-void command_print_help(const struct program *p, const struct command *c);
+void command_print_man(const struct program *p, const struct command_place *c);
+void command_print_help(const struct program *p, const struct command_place *c);
+
+/* What could stand where the cursor is. One a line: the word, and after a tab what it is; ":files" and ":folders" ask the
+ * shell for its own. complete.c has the rules, which are those of parsing. */
+struct completion {
+	const char *prefix; /* what is typed of the word already */
+	const char *before; /* stands before each: "--filter=" */
+	struct buf *out;
+};
+/* Add @word unless the prefix forbids it; @about may be NULL. */
+void completion_add(struct completion *c, const char *word, const char *about);
+/* Complete the last of the @count words behind the program's name. */
+void command_complete(const struct program *p, size_t count, char **words, void *global, struct buf *out);
 
 /* Entry points: the whole of a program behind main(). */
 int cli_oci_main(int argc, char **argv);

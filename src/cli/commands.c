@@ -2,6 +2,23 @@
 /* The only list of bothy's commands. docs/adding-a-command.md has the recipe. */
 #include "cli/bothy.h"
 
+/* clang-format off */
+static const struct command_child image_children[] = {
+	{"ls", "list", &cmd_images},
+	{"load", NULL, &cmd_load},
+	{"rm", "remove", &cmd_rmi},
+	{NULL, NULL, NULL},
+};
+/* clang-format on */
+
+const struct command cmd_image = {
+	.name = "image",
+	.group = "Images",
+	.args = "COMMAND",
+	.summary = "all that can be done with images",
+	.children = image_children,
+};
+
 const struct command *const bothy_commands[] = {
-	&cmd_run, &cmd_images, &cmd_load, &cmd_rmi, &cmd_version, &cmd_completion, NULL,
+	&cmd_run, &cmd_images, &cmd_image, &cmd_load, &cmd_rmi, &cmd_version, &cmd_completion, &cmd_complete, NULL,
 };

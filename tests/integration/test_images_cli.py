@@ -3,8 +3,13 @@
 
 import json
 import os
+import pty
+import re
+import select
 import shutil
+import signal
 import subprocess
+import time
 
 import hostile_tar as hostile
 from harness import TOP, check, check_equal, check_in, skip, test
@@ -139,27 +144,109 @@ def as_umoci_writes_them(w):
 
 @test
 def every_command_has_help_a_page_and_completion(w):
-    overview = w.run([w.bin / "bothy", "--help"]).out
-    bash = w.run([w.bin / "bothy", "completion", "bash"]).out
-    fish = w.run([w.bin / "bothy", "completion", "fish"]).out
-    check_equal(subprocess.run(["bash", "-n"], input=bash, text=True, check=False).returncode, 0, "the script's syntax")
-    commands = [line.split()[0] for line in overview.split("Options:")[0].splitlines() if line.startswith("  ")]
-    check("run" in commands and "images" in commands, overview)
-    for command in commands:
-        text = w.run([w.bin / "bothy", "help", command]).out
+    def offered(*words):
+        return [line.split("\t")[0] for line in w.run([w.bin / "bothy", "__complete", "--", *words]).out.splitlines()]
+
+    def listed(text, heading=""):
+        return [line.split()[0] for line in text.split("\nOptions:")[0].partition(heading or "\n")[2].splitlines() if line.startswith("  ")]
+
+    def pages():
+        text = (TOP / "man/meson.build").read_text()
+        return {name: name in text for name in re.findall(r"'([a-z][a-z-]*)'", text)}
+
+    named = pages()
+    todo = [[command] for command in listed(w.run([w.bin / "bothy", "--help"]).out)]
+    check(["run"] in todo and ["images"] in todo and ["image"] in todo, todo)
+    check_equal(sorted(offered("")), sorted(c[0] for c in todo), "completion of the first word")
+    seen = 0
+    while todo:
+        words = todo.pop()
+        command = " ".join(words)
+        seen += 1
+        text = w.run([w.bin / "bothy", "help", *words]).out
         check_in(f"Usage: bothy {command}", text)
         check(len(text.splitlines()[2]) > 5, f"{command} has no summary")
-        page = w.run([w.bin / "bothy", "help", "--man", command]).out
-        check_in(f".TH BOTHY-{command.upper()} 1", page)
-        check((TOP / f"man/bothy-{command}.man").exists(), f"man/bothy-{command}.man")
-        check_in(f"{command}) words=", bash)
-        check_in(f"-a {command} ", fish)
+        page = w.run([w.bin / "bothy", "help", "--man", *words]).out
+        check_in(f".TH BOTHY-{command.upper().replace(' ', '-')} 1", page)
+        check(named.get(words[-1]), f"{command} is not in man/meson.build")
+        if len(words) == 1:
+            check((TOP / f"man/bothy-{command}.man").exists(), f"man/bothy-{command}.man")
+        if "\nCommands:\n" in text:
+            below = listed(text, "\nCommands:\n")
+            check_equal(sorted(offered(*words, "")), sorted(below), f"completion below {command}")
+            todo += [words + [name] for name in below]
         options = [word.split()[0].rstrip(",") for line in text.splitlines() for word in [line.strip().split(", ")[-1]]
                    if word.startswith("--") and line.startswith("  ") and not line.startswith("   -    ")]
+        known = offered(*words, "--") if options else []
         for option in options:
             escaped = option.replace("-", "\\-")
             check(f"{escaped}\\fR" in page, f"{option} of {command} is not in its page")
-            check(f"{option} " in bash, f"{option} of {command} is not completed")
+            check(option in known, f"{option} of {command} is not completed")
+    check(seen > 8, f"{seen} commands")
     oci = w.run([w.bin / "bothy-oci", "help", "--man"]).out
     for command in ("create", "run", "exec", "update", "events"):
         check_in(f".SS \\fBbothy\\-oci {command}", oci)
+
+
+def in_shell(w, shell, script):
+    if not shutil.which(shell):
+        skip(f"{shell} is not installed")
+    done = w.run([shell, *(["--norc"] if shell == "bash" else ["--no-config"]), "-c", script])
+    check_equal(done.code, 0, f"{done!r}")
+    return done.out.splitlines()
+
+
+@test
+def bash_completes(w):
+    folder, _ = layout(w)
+    ok(w, "load", "-i", folder)
+    (w.tmp / "some-file").write_text("")
+    root = f"--root {w.tmp}/lib"
+    for typed, want in (("im", ["images", "image"]), ("image l", ["ls", "load"]), ("images --dig", ["--digests"]),
+                        (f"{root} rmi t", ["team/app:1.5"]), (f"{root} rmi team/app:", ["1.5"]), ("load -i some-", ["some-file"]),
+                        ("completion ", ["bash", "zsh", "fish"]), ("run --rm -v x:", [])):
+        out = in_shell(w, "bash", f"""cd {w.tmp} && PATH={w.bin}:$PATH && source <(bothy completion bash) && compopt() {{ :; }}
+            COMP_LINE='bothy {typed}' COMP_POINT=$((6 + {len(typed)})); _bothy; printf '%s\\n' "${{COMPREPLY[@]}}" """)
+        check_equal([line for line in out if line], want, typed)
+
+
+@test
+def fish_completes(w):
+    folder, _ = layout(w)
+    ok(w, "load", "-i", folder)
+    for typed, want in (("im", ["image", "images"]), ("image l", ["load", "ls"]), (f"--root {w.tmp}/lib rmi t", ["team/app:1.5"])):
+        out = in_shell(w, "fish", f"set PATH {w.bin} $PATH; bothy completion fish | source; complete -C 'bothy {typed}'")
+        check_equal(sorted(line.split("\t")[0] for line in out), want, typed)
+
+
+@test
+def zsh_completes(w):
+    """On a terminal of its own, since zsh completes nowhere else."""
+    if not shutil.which("zsh"):
+        skip("zsh is not installed")
+    folder, _ = layout(w)
+    ok(w, "load", "-i", folder)
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(w.tmp)
+        os.execvpe("zsh", ["zsh", "-f", "-i"], dict(os.environ, TERM="dumb", PATH=f"{w.bin}:{os.environ['PATH']}", PS1="", HOME=str(w.tmp)))
+
+    def expect(text, what, sent=None):
+        if sent is not None:
+            os.write(fd, sent)
+        out = b""
+        deadline = time.monotonic() + 20
+        while text not in out:
+            ready = select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]
+            check(ready, f"{what}: {out!r}")
+            out += os.read(fd, 65536)
+
+    try:
+        expect(b"ready-2", "zsh starts", b"autoload -Uz compinit; compinit -u -D; source <(bothy completion zsh); echo ready-$((1+1))\n")
+        expect(b"--digests", "an option", b"bothy images --dig\t")
+        expect(b"load images from an archive", "a summary", b"\x15bothy image \t")
+        expect(b"team/app:1.5", "a name from the store", f"\x15bothy --root {w.tmp}/lib rmi t\t".encode())
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(fd)

@@ -132,25 +132,3 @@ TEST(which_options_take_the_next_word)
 	CHECK(!option_has_next(table, "--maybe") && !option_has_next(table, "x") && !option_has_next(table, "--nope") &&
 	      !option_has_next(table, "-L"));
 }
-
-static const struct command first = {.name = "create", .summary = "x"};
-static const struct command second = {.name = "images",
-				      .aliases = (const char *const[]){"list-images", NULL},
-				      .summary = "x"};
-static const struct command *const commands[] = {&first, &second, NULL};
-
-TEST(commands)
-{
-	const struct program p = {.name = "p", .commands = commands};
-	char near[128];
-
-	CHECK(command_find(&p, "create") == &first);
-	CHECK(command_find(&p, "list-images") == &second);
-	CHECK(command_find(&p, "crea") == NULL);
-	command_suggest(&p, "creeate", near, sizeof(near));
-	CHECK_STR(near, "create");
-	command_suggest(&p, "im", near, sizeof(near));
-	CHECK_STR(near, "images");
-	command_suggest(&p, "zzzzzzz", near, sizeof(near));
-	CHECK_STR(near, "");
-}
