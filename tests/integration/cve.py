@@ -8,6 +8,7 @@ a test whose attack cannot succeed anywhere shows nothing. docs/security-tests.m
 
 import atexit
 import contextlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -66,13 +67,35 @@ def swapping(w, a, b):
         child.wait()
 
 
-def rounds(seconds=8, at_most=100000):
-    """Count upwards for so long; ten times as long with --long."""
-    end = time.monotonic() + seconds * (10 if LONG else 1)
+def rounds(seconds=8, at_most=100000, enough=lambda: True):
+    """Count upwards for so long, and longer on a slow or busy host until @enough() holds (for a race that must have been met
+    so and so often), but not for ever; ten times as long with --long."""
+    begin = time.monotonic()
+    end = begin + seconds * (10 if LONG else 1)
     for i in range(at_most):
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end and (enough() or now > end + 120):
             return
         yield i
+
+
+def measured(w, command, seconds=20):
+    """(exit code, output, seconds of work): what the command and those that it waited for took. Not what the clock on the
+    wall says: the host may be busy with others."""
+    def worked():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before = worked()
+    child = subprocess.Popen(["/bin/sh", "-c", "exec \"$@\" 2>&1", "sh", *map(str, command)], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, text=True, env=w.env,
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)))
+    w.children.append(child)
+    try:
+        out, _ = child.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{command} still runs after 120 s") from None
+    return child.returncode, out, worked() - before
 
 
 def without(config, *destinations):

@@ -3,8 +3,11 @@
 
 A test is a function decorated with @test in a file test_*.py. It gets a World, works in world.tmp, and fails by raising.
 It says `skip(reason)` when the host can't show what it is about, and `vacuous(reason)` when an attack cannot exist here:
-neither counts as passed. After every test the leak check compares mounts, control groups, network links, namespaces,
-processes and files of ours with what was there before.
+neither counts as passed. After every test the leak check compares mounts, control groups, network links, processes and
+files of the test's own with what was there before.
+
+The host may be busy and others may use it: a test waits for what it needs (wait_for, a line of output), never for a time
+after which it should be there. The limits of waiting are only there so that a test ends.
 """
 
 import contextlib
@@ -71,59 +74,93 @@ def read(path, default=""):
         return default
 
 
-def cgroup_dirs():
-    found = set()
-    for line in read("/proc/self/mountinfo").splitlines():
-        fields = line.split()
-        kind = fields[fields.index("-") + 1]
-        if kind in ("cgroup", "cgroup2"):
-            for path, _, _ in os.walk(fields[4]):
-                # Others may test on the same host at the same time: only groups with names of ours count.
-                if f"/bt-{os.getpid()}-" in path or "/bothy" in path:
-                    found.add(path)
-    return found
+# Where other programs of the host mount things meanwhile: there only what is in a folder of this test counts.
+OTHERS_MOUNTS = ("/tmp/", "/var/", "/run/", "/mnt/", "/media/", "/srv/", "/opt/", "/home/", "/root/", "/work/")
+# Links that container engines and virtual machines of others make and remove as they like.
+OTHERS_LINKS = ("veth", "docker", "br-", "podman", "cni", "virbr", "vnet", "tap", "tun")
 
 
-def our_mounts():
-    """Mount points, but for those that others make in scratch folders of their own meanwhile."""
-    points = (line.split(" ", 5)[4] for line in read("/proc/self/mountinfo").splitlines())
-    return {p for p in points if not p.startswith("/tmp/") or "bothy" in p}
+class Surroundings:
+    """What the host has that a test could leave: mounts, groups, links, processes. Others work on the same host meanwhile,
+    so only what belongs to this test counts: what names its scratch folder or its containers, or runs its programs."""
 
+    def __init__(self, w):
+        self.mark = w.tmp.name
+        self.files = {(s.st_dev, s.st_ino) for s in (os.stat(path) for path in w.bin.iterdir())}
+        self.namespace = os.readlink("/proc/self/ns/mnt")
+        self.before = {}
+        self.before = self.look()
 
-def our_processes():
-    found = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
+    def mounts(self):
+        """Mount points with their numbers, so that a second mount on the same place is seen."""
+        found = set()
+        for line in read("/proc/self/mountinfo").splitlines():
+            fields = line.split(" ")
+            if self.mark in fields[4] or not fields[4].startswith(OTHERS_MOUNTS):
+                found.add(f"{fields[4]} (number {fields[0]})")
+        return found
+
+    def links(self):
+        return {name for name in os.listdir("/sys/class/net") if not name.startswith(OTHERS_LINKS)}
+
+    def is_ours(self, pid):
+        """Does the process run a program of ours, or see our scratch folder as anything?"""
+        entry = f"/proc/{pid}"
         with contextlib.suppress(OSError):
-            exe = os.readlink(f"/proc/{entry}/exe")
-            if "bothy" in os.path.basename(exe) or "/bothy-test-" in exe:
-                found[int(entry)] = exe
-    return found
+            exe = os.stat(f"{entry}/exe")
+            if (exe.st_dev, exe.st_ino) in self.files:
+                return True
+        for link in ("exe", "cwd", "root"):
+            with contextlib.suppress(OSError):
+                if self.mark in os.readlink(f"{entry}/{link}"):
+                    return True
+        if any(self.mark in read(f"{entry}/{file}") for file in ("cmdline", "environ")):
+            return True
+        # A container's program has neither our environment nor our folders, but mounts that come from there.
+        with contextlib.suppress(OSError):
+            return os.readlink(f"{entry}/ns/mnt") != self.namespace and self.mark in read(f"{entry}/mountinfo")
+        return False
 
+    def processes(self):
+        known = self.before.get("process", set())
+        found = set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            name = f"{pid} {read(f'/proc/{pid}/comm').strip()}"
+            if int(pid) != os.getpid() and (name in known or self.is_ours(pid)):
+                found.add(name)
+        return found
 
-def snapshot():
-    return {
-        "mount": our_mounts(),
-        "control group": cgroup_dirs(),
-        "network link": set(os.listdir("/sys/class/net")),
-        "process": set(our_processes()),
-    }
+    def groups(self):
+        """Groups with a name of our tests, and of `bothy run`: the latter when they are empty, or a process of ours is inside."""
+        found = set()
+        for line in read("/proc/self/mountinfo").splitlines():
+            fields = line.split()
+            if fields[fields.index("-") + 1] not in ("cgroup", "cgroup2"):
+                continue
+            for path, _, _ in os.walk(fields[4]):
+                if f"/bt-{os.getpid()}-" in path or f"-{os.getpid()}/" in path + "/" and "/bt-" in path:
+                    found.add(path)
+                elif "/bothy-" in path:
+                    inside = read(f"{path}/cgroup.procs").split()
+                    if path in self.before.get("control group", ()) or not inside or any(map(self.is_ours, inside)):
+                        found.add(path)
+        return found
 
+    def look(self):
+        return {"mount": self.mounts(), "control group": self.groups(), "network link": self.links(), "process": self.processes()}
 
-def leaks(before, tmp):
-    """What a test left. Dying processes and their groups get a moment: the kernel ends them asynchronously."""
-    deadline = time.monotonic() + 5
-    while True:
-        after = snapshot()
-        found = [f"{kind}: {item}" for kind, items in after.items() for item in sorted(map(str, items - before[kind]))]
-        for state in ("state", "run/bothy/containers", "run/bothy/ids", "run/bothy/names", "lib/containers", "lib/staging"):
-            path = Path(tmp) / state
-            if path.is_dir():
-                found += [f"file: {state}/{name}" for name in sorted(os.listdir(path)) if not name.startswith(".")]
-        if not found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.05)
+    def leaks(self, tmp):
+        """What the test left. Dying processes and their groups get time: the kernel ends them asynchronously."""
+        deadline = time.monotonic() + 20
+        while True:
+            found = [f"{kind}: {item}" for kind, items in self.look().items() for item in sorted(items - self.before[kind])]
+            for state in ("state", "run/bothy/containers", "run/bothy/ids", "run/bothy/names", "lib/containers", "lib/staging"):
+                path = Path(tmp) / state
+                if path.is_dir():
+                    found += [f"file: {state}/{name}" for name in sorted(os.listdir(path)) if not name.startswith(".")]
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
 
 # ---- the world a test runs in --------------------------------------------------------------------------------------------
@@ -194,7 +231,7 @@ class World:
 
     # -- running
 
-    def run(self, command, stdin=None, timeout=60, **kwargs):
+    def run(self, command, stdin=None, timeout=180, **kwargs):
         done = subprocess.run([str(c) for c in command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout, env=self.env, text=True,
                               errors="replace", **kwargs)
@@ -229,7 +266,7 @@ class World:
         bundle = self.bundle(args, edit)
         with open(self.tmp / f"{name}.log", "wb") as log:
             made = subprocess.run([self.bin / "bothy-oci", "--root", self.tmp / "state", "create", "--bundle", bundle, name],
-                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, check=False, timeout=60)
+                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, check=False, timeout=180)
         if made.returncode:
             raise AssertionError(f"create: {(self.tmp / f'{name}.log').read_text()}")
         try:
@@ -245,7 +282,7 @@ class World:
     def log(self, name):
         return (self.tmp / f"{name}.log").read_text(errors="replace")
 
-    def wait_for(self, condition, what, seconds=10):
+    def wait_for(self, condition, what, seconds=60):
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

@@ -62,7 +62,7 @@ def image_tar(folder):
     return tar
 
 
-def pty_run(command, env, steps=(), size=(24, 80), timeout=60):
+def pty_run(command, env, steps=(), size=(24, 80), timeout=120):
     """Run @command on a terminal. Each step is (text to wait for, bytes to send). Returns a Result; out is the screen."""
     master, slave = pty.openpty()
     import fcntl
@@ -131,7 +131,7 @@ class Engine:
         self.baseline = set()
         atexit.register(self.end)
 
-    def spawn_daemon(self, command, ready, seconds=60):
+    def spawn_daemon(self, command, ready, seconds=180):
         log = open(self.dir / "daemon.log", "wb")  # pylint: disable=consider-using-with  # lives as long as the daemon
         script = 'mount --make-rshared / && exec "$@"'
         self.daemon = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)],
@@ -152,7 +152,7 @@ class Engine:
         points = [line.split()[4] for line in harness.read(f"/proc/{pid}/mountinfo").splitlines()]
         return {point for point in points if point.startswith(str(self.dir))}
 
-    def run(self, command, stdin=None, timeout=90):
+    def run(self, command, stdin=None, timeout=180):
         done = subprocess.run([str(c) for c in command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout, env=self.env, text=True,
                               errors="replace", check=False)
@@ -164,7 +164,7 @@ class Engine:
         left += [f"control group {path}" for path in groups_below(self.parent) if not path.endswith(self.parent)]
         return left
 
-    def check_left(self, seconds=10):
+    def check_left(self, seconds=60):
         deadline = time.monotonic() + seconds
         while left := self.leftovers():
             if time.monotonic() > deadline:
@@ -175,7 +175,7 @@ class Engine:
         if self.daemon and self.daemon.poll() is None:
             self.daemon.terminate()
             try:
-                self.daemon.wait(20)
+                self.daemon.wait(60)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
@@ -239,7 +239,7 @@ class Docker(Engine):
     def inspect(self, name, form):
         return self.ok("inspect", "--format", form, name).strip()
 
-    def wait_status(self, name, status, seconds=20):
+    def wait_status(self, name, status, seconds=90):
         deadline = time.monotonic() + seconds
         while self.inspect(name, "{{.State.Status}}") != status:
             if time.monotonic() > deadline:
@@ -267,11 +267,12 @@ def engine(w, kind):
 
 
 def normal(text):
-    """What differs between any two runs: ids, pids in paths, times, mount ids."""
+    """Without what differs between any two runs: ids, pids in paths, times, mount ids, questions to the terminal."""
     text = re.sub(r"\b[0-9a-f]{12}([0-9a-f]{52})?\b", "ID", text)
     text = re.sub(r"/c\d+\b", "/NAME", text)
     text = re.sub(r"container_uuid=\w+", "container_uuid", text)
     text = re.sub(r"/[A-Z0-9]{26}\b", "/LAYER", text)
+    text = text.replace("\x1b[6n", "")  # a shell asks the terminal where the cursor is when nothing was typed yet
     return text
 
 

@@ -115,7 +115,7 @@ def cve_2023_27561_proc_swapped_in_a_shared_root(w):
     bundle = w.bundle(["true"], cve.with_sysctl, rootfs=root)
     started = refused = 0
     with cve.swapping(w, root / "proc", root / "link"):
-        for _ in cve.rounds(8):
+        for _ in cve.rounds(8, enough=lambda: started and refused and started + refused >= 20):
             # The names go on changing while the program looks at them: only the files can tell where a write went.
             done = w.oci("run", "--bundle", bundle, w.id())
             started += done.code == 0
@@ -213,7 +213,7 @@ def cve_2021_30465_mount_target_race(w):
     want = int(w.run_bundle(count).out) + MOUNTS
     runs = started = 0
     with cve.swapping(w, root / "swap", root / "link"):
-        for runs in cve.rounds(12):
+        for runs in cve.rounds(12, enough=lambda: runs * MOUNTS >= 1000 and started):
             done = w.oci("run", "--bundle", bundle, w.id())
             if done.code == 0:
                 started += 1
@@ -224,7 +224,7 @@ def cve_2021_30465_mount_target_race(w):
     check(runs * MOUNTS >= 1000 and started, f"{runs} runs, {started} started")
     # The same with names as text.
     with cve.swapping(w, root / "swap", root / "link"):
-        for _ in cve.rounds(8, 20):
+        for _ in cve.rounds(30, 20):
             done = cve.naive(w, "mounts", root, "swap", "2000", out)
             if not done.out.startswith("escaped 0 "):
                 return
@@ -309,7 +309,7 @@ def cve_2025_31133_mask_source_swapped(w):
     bundle = w.bundle(["sh", "-c", "cat /secret; stat -c %F:%t:%T /secret"], edit, rootfs=root)
     runs = started = 0
     with cve.swapping(w, root / "dev/null", root / "dev/link"):
-        for runs in cve.rounds(5):
+        for runs in cve.rounds(5, enough=lambda: runs >= 20 and started):
             done = w.oci("run", "--bundle", bundle, w.id())
             if done.code == 0:
                 started += 1
@@ -445,7 +445,7 @@ def cve_2026_41579_dev_swapped(w):
     bundle = w.bundle(["true"], dev_of_the_image, rootfs=root)
     runs = 0
     with cve.swapping(w, root / "dev", root / "link"):
-        for runs in cve.rounds(8):
+        for runs in cve.rounds(8, enough=lambda: runs * 11 >= 500):
             w.oci("run", "--bundle", bundle, w.id())
             # Six nodes and five links each time, made anew.
             with real_folder(root / "dev", root / "link") as fd:
@@ -457,7 +457,7 @@ def cve_2026_41579_dev_swapped(w):
     check_equal(tree(out), before, f"the host's folder after {runs} runs")
     check(runs * 11 >= 500, f"only {runs} runs")
     with cve.swapping(w, root / "dev", root / "link"):
-        for _ in cve.rounds(5):
+        for _ in cve.rounds(60):
             cve.naive(w, "dev", root)
             if os.listdir(out) != ["untouched"]:
                 return
@@ -498,7 +498,7 @@ def cve_2026_55686_workdir_swapped(w):
     bundle = w.bundle(["true"], lambda c: c["process"].update(cwd=f"/swap/{deep}"), rootfs=root)
     runs = 0
     with cve.swapping(w, root / "swap", root / "link"):
-        for runs in cve.rounds(6):
+        for runs in cve.rounds(6, enough=lambda: runs * 40 >= 1000):
             w.oci("run", "--bundle", bundle, w.id())
             if os.listdir(out) != ["untouched"]:
                 break
@@ -507,7 +507,7 @@ def cve_2026_55686_workdir_swapped(w):
     check_equal(tree(out), before, f"the host's folder after {runs} runs of 40 folders")
     check(runs * 40 >= 1000, f"only {runs} runs")
     with cve.swapping(w, root / "swap", root / "link"):
-        for _ in cve.rounds(5):
+        for _ in cve.rounds(60):
             cve.naive(w, "workdir", root, f"swap/{deep}")
             if os.listdir(out) != ["untouched"]:
                 return

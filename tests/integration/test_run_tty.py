@@ -11,7 +11,7 @@ import subprocess
 import termios
 import time
 
-from harness import check, check_equal, check_in, test
+from harness import check_equal, check_in, test
 
 
 class Terminal:
@@ -37,7 +37,7 @@ class Terminal:
         if tell:
             self.child.send_signal(signal.SIGWINCH)
 
-    def read(self, until, seconds=15):
+    def read(self, until, seconds=60):
         """What came up to the pattern @until, which is taken out."""
         os.set_blocking(self.master, False)
         deadline = time.monotonic() + seconds
@@ -59,8 +59,12 @@ class Terminal:
     def is_raw(self):
         return not termios.tcgetattr(self.slave)[3] & termios.ICANON
 
+    def wait_raw(self):
+        """Until bothy has taken the terminal over: what is typed before may be lost, as with any program."""
+        self.w.wait_for(self.is_raw, "the terminal to be raw")
+
     def end(self, want=None):
-        code = self.child.wait(20)
+        code = self.child.wait(60)
         if want is not None:
             check_equal(code, want, "exit status")
         check_equal(termios.tcgetattr(self.slave), self.before, "the terminal's settings afterwards")
@@ -73,7 +77,7 @@ class Terminal:
 def a_shell_with_size_echo_and_signals(w):
     t = Terminal(w, "-it", "embedded", "sh")
     t.read("# ")
-    check(t.is_raw(), "raw while it runs")
+    t.wait_raw()
     t.type("tty; stty size; echo $TERM\r")
     check_in("/dev/pts/0", t.read("xterm\r\n"), "a terminal of the container's own devpts")
     t.type("stty size\r")
@@ -86,8 +90,8 @@ def a_shell_with_size_echo_and_signals(w):
     else:
         raise AssertionError("the new size did not come through")
     # ^C reaches the program inside, not bothy.
-    t.type("sleep 100\r")
-    time.sleep(0.3)
+    t.type("sh -c 'echo u''p; exec sleep 1000'\r")
+    t.read("up\r\n")
     t.type("\x03")
     t.type("echo st''ill $?\r")
     t.read("still 130")
@@ -100,17 +104,18 @@ def restored_on_every_way_out(w):
     # The program kills itself; bothy is asked to end; the end of input.
     t = Terminal(w, "-it", "embedded", "sh")
     t.read("# ")
+    t.wait_raw()
     t.type("kill -9 $$\r")  # process 1 cannot: it goes on
     t.type("exec sh -c 'trap \"\" INT; exit 9'\r")
     t.end(9)
     for sig, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)):
-        t = Terminal(w, "-it", "--init", "embedded", "sh", "-c", "echo up; exec sleep 100")
+        t = Terminal(w, "-it", "--init", "embedded", "sh", "-c", "echo up; exec sleep 1000")
         t.read("up")
-        check(t.is_raw(), "raw")
+        t.wait_raw()
         t.child.send_signal(sig)
         t.end(code)
     t = Terminal(w, "-it", "embedded", "cat")
-    time.sleep(0.3)
+    t.wait_raw()
     t.type("line\r")
     t.read("line\r\nline\r\n")
     t.type("\x04")
@@ -128,7 +133,7 @@ def restored_when_it_cannot_start(w):
 @test
 def output_is_whole(w):
     t = Terminal(w, "-it", "embedded", "sh", "-c", "seq 1 20000; echo e''nd")
-    text = t.read("end\r\n", 30)
+    text = t.read("end\r\n")
     check_equal(len(re.findall(r"\d+\r\n", text)), 20000, "lines")
     t.end(0)
 
@@ -136,7 +141,7 @@ def output_is_whole(w):
 @test
 def detach_keys_are_kept_from_the_program(w):
     t = Terminal(w, "-it", "--detach-keys", "ctrl-x,q", "embedded", "cat")
-    time.sleep(0.3)
+    t.wait_raw()
     t.type("\x18q")
     t.read("not supported")
     t.type("\x18x\r")

@@ -212,8 +212,8 @@ static int self(char **argv)
 	init = fork();
 	if (init) {
 		/* The host's runtime has ended when the attacker writes: a program that runs is busy. */
-		execlp("sleep", "sleep", "6", (char *)NULL);
-		die("sleep");
+		execlp("true", "true", (char *)NULL);
+		die("true");
 	}
 	if (mount("proc", join(root, "proc"), "proc", 0, NULL) < 0 || chroot(root) < 0 || chdir("/") < 0)
 		die("enter");
@@ -232,7 +232,7 @@ static int self(char **argv)
 		waitpid(child, NULL, 0);
 	}
 	/* Nothing may run this file when the probe writes. */
-	execl("/bin/sleep", "sleep", "4", (char *)NULL);
+	execl("/probe", "probe", "reap", (char *)NULL);
 	die("wait");
 	return 0;
 }
@@ -310,14 +310,25 @@ static int workdir(char **argv)
 static int late(char **argv)
 {
 	pid_t child = fork();
+	char children[64];
 	char pid[16];
+	char first;
+	ssize_t got;
+	int fd;
 
 	if (child == 0) {
 		execvp(argv[1], argv + 1);
 		die("exec");
 	}
-	usleep(200000);
 	snprintf(pid, sizeof(pid), "%d", child);
+	/* What comes too late here comes at any time after the first fork. */
+	snprintf(children, sizeof(children), "/proc/%d/task/%d/children", child, child);
+	do {
+		usleep(10000);
+		fd = open(children, O_RDONLY);
+		got = fd < 0 ? -1 : read(fd, &first, 1);
+		close(fd);
+	} while (got == 0);
 	put(join(argv[0], "cgroup.procs"), pid);
 	waitpid(child, NULL, 0);
 	return 0;

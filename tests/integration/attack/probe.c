@@ -3,8 +3,9 @@
  * The attacker's side: runs inside a container (or beside the runtime, for the races) and tries what the advisories
  * describe. It prints what it reached, one fact a line; the test judges.
  *
- *	probe overwrite SECONDS    hold every foreign /proc/PID/exe, then open it for writing (V01)
- *	probe steal SECONDS        look through /proc/PID/fd, cwd and root of every newcomer (V02)
+ *	probe overwrite SECONDS    hold every foreign /proc/PID/exe, at least one, then open it for writing (V01)
+ *	probe steal SECONDS        look through /proc/PID/fd, cwd and root of every newcomer, until there is a file /stop (V02)
+ *	probe reap                 wait for all children
  *	probe remount FILE         clone FILE's mount writable (V01)
  *	probe exe-flags FILE       is its mount or its memory read-only?
  *	probe device T MAJ MIN     make a node and open it (V12)
@@ -34,6 +35,7 @@
 #include <unistd.h>
 
 #define HELD_MAX 512
+#define PATIENCE_S 120 /* nothing waits longer for what should come */
 
 static double now(void)
 {
@@ -71,14 +73,14 @@ static void hold_exe(const char *pid, const struct stat *own)
 
 static int overwrite(double seconds)
 {
-	const double end = now() + seconds;
+	const double begin = now();
 	struct stat own;
 	int refused[256] = {};
 	int written = 0;
 
 	if (stat("/proc/self/exe", &own) < 0)
 		return 1;
-	while (now() < end && held_count < HELD_MAX) {
+	while ((now() < begin + seconds || !held_count) && now() < begin + PATIENCE_S && held_count < HELD_MAX) {
 		DIR *d = opendir("/proc");
 		struct dirent *e;
 
@@ -88,16 +90,16 @@ static int overwrite(double seconds)
 		if (d)
 			closedir(d);
 	}
-	/* Those who ran it end: then nothing says "text file busy" any more. */
 	printf("held %d\n", held_count);
 	fflush(stdout);
-	usleep(1500000);
 	for (int i = 0; i < held_count; i++) {
 		char path[64];
 		int fd;
 
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", held[i]);
-		fd = open(path, O_WRONLY | O_APPEND);
+		/* Those who ran it end: then nothing says "text file busy" any more. */
+		while ((fd = open(path, O_WRONLY | O_APPEND)) < 0 && errno == ETXTBSY && now() < begin + PATIENCE_S)
+			usleep(20000);
 		if (fd >= 0 && write(fd, "\n#overwritten", 13) == 13)
 			written++;
 		else
@@ -139,14 +141,14 @@ static int try_link(const char *pid, const char *what, int *opened)
 
 static int steal(double seconds)
 {
-	const double end = now() + seconds;
+	const double begin = now();
 	int seen = 0;
 	int opened = 0;
 	int out = 0;
 	char self[16];
 
 	snprintf(self, sizeof(self), "%d", getpid());
-	while (now() < end) {
+	while ((now() < begin + seconds || access("/stop", F_OK) < 0) && now() < begin + PATIENCE_S) {
 		DIR *d = opendir("/proc");
 		struct dirent *e;
 
@@ -385,6 +387,11 @@ int main(int argc, char **argv)
 		return syscalls();
 	if (strcmp(verb, "pause") == 0 && argc == 3)
 		return usleep((useconds_t)atoi(argv[2]) * 1000);
+	if (strcmp(verb, "reap") == 0) {
+		while (wait(NULL) > 0)
+			;
+		return 0;
+	}
 	fprintf(stderr, "probe: unknown verb\n");
 	return 2;
 }
