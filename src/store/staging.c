@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -141,27 +142,33 @@ void staging_clean(struct store *s)
 	}
 }
 
-/* Move what @folder holds and @sql does not know into @g. */
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Move what @folder holds and @sql (all digests, sorted) does not know into @g. */
 static int collect(struct store *s, struct staging *g, const char *folder, const char *sql, struct error *err)
 {
-	autostrv struct strv names = {0};
+	autostrv struct strv names = {0}, known = {0};
+	autostmt sqlite3_stmt *q = NULL;
 	autofd int dir = store_folder(s, folder, err);
+	int r;
 
-	if (dir < 0 || list_names(dir, &names, err) < 0)
+	if (dir < 0 || list_names(dir, &names, err) < 0 || index_prepare(s, sql, &q, err) < 0)
 		return -err->code;
+	while ((r = index_step(s, q, err)) > 0)
+		strv_push(&known, index_text(q, 0));
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < names.count; i++) {
 		autofree char *digest = mem_printf("sha256:%s", names.items[i]);
-		autofree char *to = NULL;
-		int64_t known;
+		autofree char *to = mem_printf("%.1s-%s", folder, names.items[i]);
 
-		if (index_number(s, err, &known, sql, digest, NULL) < 0)
-			return -err->code;
-		if (known)
+		if ((known.count && bsearch(&digest, known.items, known.count, sizeof(*known.items), by_text)) ||
+		    !safepath_name_valid(to))
 			continue;
 		log_debug("store: %s/%s has no record, removed", folder, names.items[i]);
-		to = mem_printf("%.1s-%s", folder, names.items[i]);
-		if (!safepath_name_valid(to))
-			continue;
 		if (safepath_rename(dir, names.items[i], g->fd, to, 0, err) < 0)
 			return -err->code;
 	}
@@ -170,8 +177,8 @@ static int collect(struct store *s, struct staging *g, const char *folder, const
 
 int staging_collect_orphans(struct store *s, struct staging *g, struct error *err)
 {
-	if (collect(s, g, "layers", "SELECT 1 FROM layers WHERE chain = ?1", err) < 0 ||
-	    collect(s, g, "blobs/sha256", "SELECT 1 FROM blobs WHERE digest = ?1", err) < 0)
+	if (collect(s, g, "layers", "SELECT chain FROM layers ORDER BY 1", err) < 0 ||
+	    collect(s, g, "blobs/sha256", "SELECT digest FROM blobs ORDER BY 1", err) < 0)
 		return error_wrap(err, "cleaning the store");
 	return 0;
 }
