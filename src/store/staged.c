@@ -208,7 +208,7 @@ int staged_layer_finish_take(struct staged *g, struct staged_layer *l, struct wo
 }
 
 /* The tree of the layer @chain, staged by us or the store's. */
-static int open_tree(struct staged *g, const char *chain, struct error *err)
+static int tree_of(struct staged *g, const char *chain, struct error *err)
 {
 	const struct staged_layer *l = find_layer(g, chain);
 	autofree char *stored = mem_printf("layers/%s/diff", image_digest_hex(chain));
@@ -227,7 +227,7 @@ static void adopt_folder(struct staged *g, const struct staged_layer *l, const c
 	autofd int dir = safepath_open_dir(l->dir_fd, path, false, &err);
 
 	for (size_t i = l->position; dir >= 0 && i-- > 0;) {
-		autofd int below = open_tree(g, l->chains->items[i], &err);
+		autofd int below = tree_of(g, l->chains->items[i], &err);
 		autofd int lower = below < 0 ? FD_NONE : safepath_open_dir(below, path, true, &err);
 
 		if (lower < 0 || fstat(lower, &st) < 0)

@@ -28,16 +28,26 @@ void stream_done(struct stream *s)
 	*s = (struct stream){.fd = FD_NONE};
 }
 
+static ssize_t input_read(struct stream *s, void *data, size_t len, struct error *err)
+{
+	ssize_t n;
+
+	if (s->input.read)
+		return s->input.read(s->input.arg, data, len, err);
+	do
+		n = read(s->fd, data, len);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? error_sys(err, errno, "cannot read the archive") : n;
+}
+
 /* Add to the input what one read gives. */
 static int read_more(struct stream *s, struct error *err)
 {
 	ssize_t n;
 
-	do
-		n = read(s->fd, s->in + s->in_len, STREAM_IN_BYTES - s->in_len);
-	while (n < 0 && errno == EINTR);
+	n = input_read(s, s->in + s->in_len, STREAM_IN_BYTES - s->in_len, err);
 	if (n < 0)
-		return error_sys(err, errno, "cannot read the archive");
+		return -err->code;
 	if (n == 0) {
 		s->eof = true;
 		return 0;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "spec/image.h"
@@ -47,8 +48,15 @@ struct codec {
 /* The codec whose magic @data begins with, or NULL: plain. */
 const struct codec *codec_detect(const unsigned char *data, size_t len);
 
+/* Where the bytes come from, in place of a descriptor. read gives at most @len of them, 0 at the end, <0 with @err. */
+struct stream_input {
+	ssize_t (*read)(void *arg, void *data, size_t len, struct error *err);
+	void *arg;
+};
+
 struct stream {
-	int fd; /* borrowed */
+	int fd;                    /* borrowed */
+	struct stream_input input; /* set after stream_init; read NULL: the descriptor */
 	bool hash_in, hash_out;
 	struct stream_limits limits;
 	const struct codec *codec; /* NULL: plain */
