@@ -6,6 +6,7 @@
 static const struct command_child image_children[] = {
 	{"ls", "list", &cmd_images},
 	{"load", NULL, &cmd_load},
+	{"save", NULL, &cmd_save},
 	{"rm", "remove", &cmd_rmi},
 	{NULL, NULL, NULL},
 };
@@ -20,5 +21,6 @@ const struct command cmd_image = {
 };
 
 const struct command *const bothy_commands[] = {
-	&cmd_run, &cmd_images, &cmd_image, &cmd_load, &cmd_rmi, &cmd_version, &cmd_completion, &cmd_complete, NULL,
+	&cmd_run, &cmd_images,  &cmd_image,      &cmd_load,     &cmd_save,
+	&cmd_rmi, &cmd_version, &cmd_completion, &cmd_complete, NULL,
 };

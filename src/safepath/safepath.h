@@ -209,6 +209,22 @@ int safepath_write_file(int dir_fd, const char *name, const void *data, size_t l
 			struct error *err);
 /* Read a regular file of ours. <0: NOT_FOUND, LIMIT (larger than the buffer's maximum), INVALID (no regular file). Allocates. */
 int safepath_read_file(int dir_fd, const char *name, struct buf *out, struct error *err);
+/* A file or folder that a command writes for its user: whole under its name, or not there. */
+struct safepath_output {
+	int fd;             /* owned; where to write: the file (also for reading), or the folder */
+	int dir_fd;         /* owned; the folder that holds it; FD_NONE: written directly (a fifo, a device) */
+	char *name;         /* owned */
+	char temporary[32]; /* "": it has no name yet */
+	bool folder;
+};
+#define SAFEPATH_OUTPUT_NONE ((struct safepath_output){.fd = FD_NONE, .dir_fd = FD_NONE})
+/* Begin to write @path. Nothing is seen there before the commit, and nothing is left without one (a process that is killed
+ * leaves a folder ".bothy-…", a file only where the file system has no O_TMPFILE). Mode as the umask says. */
+int safepath_output_open(const char *path, bool folder, struct safepath_output *ret, struct error *err);
+/* Give it its name: a file replaces what was there, a folder only an empty one (<0 with a hint otherwise). Not synced. */
+int safepath_output_commit(struct safepath_output *o, struct error *err);
+void safepath_output_done(struct safepath_output *o);
+
 /* Open (make) the lock file @name and take flock(2) on it; @wait false: <0 BUSY when another has it. The file is verified
  * to be still the one named after locking. Closing the fd unlocks. @exclusive false: shared. */
 int safepath_lock(int dir_fd, const char *name, bool exclusive, bool wait, struct error *err);

@@ -192,6 +192,66 @@ int store_load(struct store *s, const char *path, int fd, const struct store_loa
 	       struct store_load_result *ret, struct error *err);
 void store_load_result_done(struct store_load_result *r);
 
+/* ---- saving (save.c) ----------------------------------------------------------------------------------------------- */
+
+/* One blob that a save writes. */
+struct store_saved_blob {
+	const char *digest;
+	int64_t size;
+	int fd;     /* owned; for reading */
+	bool layer; /* else a document: an index, a manifest, a config */
+	bool skip;  /* for the caller to set: the reader has it already, it is not written (layers only) */
+};
+struct store_saved_image {
+	const char *id, *manifest_digest;
+	const char *media_type; /* of what the index of the archive points to: a manifest or an index */
+	const char *target;     /* its digest */
+	int64_t target_size;
+	struct spec_strs names; /* full */
+	size_t config;          /* which of the blobs */
+	size_t *layers;         /* the same, lowest first */
+	struct spec_strs diff_ids;
+};
+/* Everything that saving some images needs, held open: no removal can take it away any more. */
+struct store_save_plan {
+	struct arena arena;
+	struct store_saved_image *images;
+	size_t image_count;
+	struct store_saved_blob *blobs; /* each once */
+	size_t blob_count;
+};
+#define autosave __attribute__((cleanup(store_save_done)))
+
+/* Find what @names mean and open it: NAME:TAG, NAME@DIGEST, an id, or a repository alone for all of its tags (as Docker).
+ * Returns 0, or <0: as store_image_find. */
+int store_save_plan(struct store *s, char *const *names, size_t count, struct store_save_plan *ret, struct error *err);
+void store_save_done(struct store_save_plan *p);
+
+enum store_save_format {
+	STORE_SAVE_BOTH,           /* OCI layout and docker's manifest.json in one archive, as Docker since 25 */
+	STORE_SAVE_DOCKER_ARCHIVE,
+	STORE_SAVE_OCI_ARCHIVE,
+	STORE_SAVE_OCI_DIR,
+	STORE_SAVE_DOCKER_DIR,     /* the "dir:" of skopeo and podman: one image */
+	STORE_SAVE_FORMAT_COUNT
+};
+/* The word for --format, and back: returns 0 or <0 INVALID. */
+const char *store_save_format_name(enum store_save_format f);
+int store_save_format_parse(const char *word, enum store_save_format *ret, struct error *err);
+static inline bool store_save_is_folder(enum store_save_format f)
+{
+	return f == STORE_SAVE_OCI_DIR || f == STORE_SAVE_DOCKER_DIR;
+}
+
+/* Called with the bytes written since the last call. */
+typedef void (*store_save_step)(void *arg, uint64_t bytes);
+
+/* Write it: archives to @fd from its position on (a file, a pipe, a socket), folders into the empty folder @fd. The same
+ * images give the same bytes. Returns 0, or <0: LIMIT (disk full), INVALID (a damaged store; several images for a form that
+ * holds one), the system's. */
+int store_save_write(const struct store_save_plan *p, enum store_save_format format, int fd, store_save_step step,
+		     void *arg, struct error *err);
+
 /* ---- removing --------------------------------------------------------------------------------------------------- */
 
 struct store_remove_result {

@@ -2,7 +2,14 @@
 #include "test.h"
 
 #include "../store/fixture.h"
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "store/tar_write.h"
 
 /* Read everything; the data of all files goes to @out. Returns the number of entries or <0. */
 static int read_all(const struct buf *archive, size_t step, struct buf *out, struct error *err)
@@ -217,4 +224,53 @@ TEST(numbers)
 	CHECK_INT(v, -2);
 	CHECK_INT(tar_number((const unsigned char *)"\x80\1\0\0\0\0\0\0\0\0\0\0", 12, &v), -ERANGE);
 	CHECK_INT(tar_number((const unsigned char *)"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 12, &v), -ERANGE);
+}
+
+/* ---- the writer, read by our own reader ---- */
+
+TEST(what_we_write_is_read)
+{
+	autobuf struct buf text = BUF_INIT(1 << 20);
+	autobuf struct buf out = BUF_INIT(1 << 20);
+	autofd int file = memfd_create("tar", MFD_CLOEXEC), data = fd_memory("data", "0123456789", 10);
+	struct error err = {0};
+
+	CHECK_INT(tar_write_folder(file, "d/", &err), 0);
+	CHECK_INT(tar_write_text(file, "d/empty", "", 0, &err), 0);
+	CHECK_INT(tar_write_file(file, "d/ten", data, 10, NULL, &err), 0);
+	CHECK_INT(tar_write_end(file, &err), 0);
+	CHECK_INT(lseek(file, 0, SEEK_SET), 0);
+	CHECK_INT(fd_read_to_end(file, &text, "tar", &err), 0);
+	CHECK_INT(read_all(&text, 512, &out, &err), 3);
+	autofree char *want = mem_printf("[a folder d/  %u:%u][a file d/empty  %u:%u][a file d/ten  %u:%u]0123456789",
+					 geteuid(), getegid(), geteuid(), getegid(), geteuid(), getegid());
+	CHECK_STR(buf_str(&out), want);
+	CHECK_INT(tar_write_file(file, "d/eleven", data, 11, NULL, &err), -ENODATA);
+	char name[102];
+	memset(name, 'n', 101);
+	name[101] = '\0';
+	CHECK_INT(tar_write_text(file, name, "", 0, &err), -ENAMETOOLONG);
+}
+
+/* Beyond eight gibibytes the size stands in a PAX header. */
+TEST(what_we_write_may_be_huge)
+{
+	static const uint64_t sizes[] = {UINT64_C(077777777777), UINT64_C(0100000000000), UINT64_C(1) << 40};
+
+	for (size_t i = 0; i < 3; i++) {
+		autofd int file = memfd_create("tar", MFD_CLOEXEC), nothing = fd_memory("data", "", 0);
+		autobuf struct buf text = BUF_INIT(1 << 20);
+		autoclean(tar_done) struct tar t;
+		const struct tar_entry *e;
+		struct error err = {0};
+
+		CHECK_INT(tar_write_file(file, "huge", nothing, sizes[i], NULL, &err), -ENODATA);
+		CHECK_INT(lseek(file, 0, SEEK_SET), 0);
+		CHECK_INT(fd_read_to_end(file, &text, "tar", &err), 0);
+		struct fixture_source source = {.from = &text, .step = 512};
+		tar_init(&t, (struct tar_source){.next = fixture_next, .arg = &source});
+		CHECK_INT(tar_next(&t, &e, &err), 1);
+		CHECK_STR(e->path, "huge");
+		CHECK(e->size == sizes[i]);
+	}
 }

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""save: every form, what other programs make of it, and what is left when it fails."""
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+
+import hostile_tar as hostile
+import test_store as forms
+from harness import check, check_equal, check_in, skip, test
+
+
+def ok(w, *args, **kwargs):
+    done = w.bothy(*args, **kwargs)
+    check_equal(done.code, 0, f"bothy {' '.join(map(str, args))}: {done!r}")
+    return done.out
+
+
+def packed(data):
+    return gzip.compress(data, mtime=0)
+
+
+def loaded(w, name="team/app:1", count=2):
+    """An image of gzip layers under @name; gives its id and its files as a layout."""
+    files = forms.oci_files(forms.simple_layers(count), packed, "+gzip")
+    folder = forms.write_folder(w.tmp / f"in-{count}", files)
+    ok(w, "load", "-i", folder, "--name", name)
+    manifest = json.loads(files["index.json"])["manifests"][0]["digest"]
+    return json.loads(files[f"blobs/sha256/{manifest[7:]}"])["config"]["digest"], manifest, files
+
+
+def members(path):
+    with tarfile.open(path) as tar:
+        return {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}
+
+
+def check_layout(files, manifest, name):
+    """A layout whose blobs are what their names say and which knows @manifest as @name."""
+    for path, data in files.items():
+        if path.startswith("blobs/"):
+            check_equal(path, f"blobs/sha256/{hashlib.sha256(data).hexdigest()}")
+    entry = [e for e in json.loads(files["index.json"])["manifests"]
+             if e.get("annotations", {}).get("io.containerd.image.name") == name]
+    check_equal([e["digest"] for e in entry], [manifest], "manifests of that name")
+    check_equal(entry[0]["annotations"]["org.opencontainers.image.ref.name"], name.rsplit(":", 1)[1])
+
+
+@test
+def one_archive_in_both_forms(w):
+    image, manifest, source = loaded(w)
+    ok(w, "save", "-o", w.tmp / "a.tar", "team/app:1")
+    files = members(w.tmp / "a.tar")
+    check_layout(files, manifest, "docker.io/team/app:1")
+    docker = json.loads(files["manifest.json"])
+    check_equal([d["RepoTags"] for d in docker], [["docker.io/team/app:1"]])
+    check_equal(docker[0]["Config"], f"blobs/sha256/{image[7:]}")
+    check_equal([gzip.decompress(files[n]) for n in docker[0]["Layers"]], forms.simple_layers())
+    for path, data in source.items():
+        if path.startswith("blobs/"):
+            check_equal(files[path], data, "a blob, byte for byte")
+    ok(w, "save", "-o", w.tmp / "b.tar", image[7:19], "team/app:1")
+    check_equal((w.tmp / "a.tar").read_bytes(), (w.tmp / "b.tar").read_bytes(), "the same image, the same archive")
+    with open(w.tmp / "c.tar", "wb") as out:
+        subprocess.run([w.bin / "bothy", "--root", w.tmp / "lib", "save", "team/app:1"], stdout=out, env=w.env, check=True)
+    check_equal((w.tmp / "a.tar").read_bytes(), (w.tmp / "c.tar").read_bytes(), "by standard output")
+
+
+@test
+def every_form_is_loaded_again(w):
+    image, _, _ = loaded(w)
+    loaded(w, "team/base:1", 1)
+    for form in ("docker-archive", "oci-archive", "oci-dir", "docker-oci-archive"):
+        out = w.tmp / form
+        ok(w, "save", "--format", form, "-o", out, "team/app:1", "team/base:1")
+        root = w.tmp / f"store-{form}"
+        done = forms.load(w, root, out)
+        check_equal(done.code, 0, f"{form}: {done!r}")
+        check_equal(sorted(done.out.splitlines()), ["Loaded image: team/app:1", "Loaded image: team/base:1"])
+        check_in(image[7:19], forms.store(w, root, "images", "-q").out)
+        forms.check_consistent(root, True)
+        store = set(os.listdir(root / "layers"))
+        check_equal(store, set(os.listdir(w.tmp / "lib/layers")), f"{form}: layers")
+    through = subprocess.run([w.bin / "bothy", "--root", w.tmp / "s", "load"], env=w.env, check=False, stdout=subprocess.PIPE,
+                             input=subprocess.run([w.bin / "bothy", "--root", w.tmp / "lib", "save", "team/app:1"], env=w.env,
+                                                  stdout=subprocess.PIPE, check=True).stdout)
+    check_equal((through.returncode, through.stdout), (0, b"Loaded image: team/app:1\n"))
+
+
+@test
+def names_and_repositories(w):
+    image, manifest, _ = loaded(w)
+    ok(w, "load", "-i", w.tmp / "in-2", "--name", "team/app:2")
+    ok(w, "save", "-o", w.tmp / "all.tar", "team/app")
+    files = members(w.tmp / "all.tar")
+    for tag in "12":
+        check_layout(files, manifest, f"docker.io/team/app:{tag}")
+    check_equal(json.loads(files["manifest.json"])[0]["RepoTags"], ["docker.io/team/app:1", "docker.io/team/app:2"])
+    ok(w, "save", "-o", w.tmp / "none.tar", image)
+    files = members(w.tmp / "none.tar")
+    check_equal(json.loads(files["manifest.json"])[0]["RepoTags"], None)
+    check("annotations" not in json.loads(files["index.json"])["manifests"][0])
+    root = w.tmp / "s"
+    check_equal(forms.load(w, root, w.tmp / "none.tar").out, f"Loaded image ID: {image}\n")
+
+
+@test
+def bad_words(w):
+    loaded(w)
+    for args, said in (
+            (["save"], "requires"), (["save", "team/none", "-o", w.tmp / "x"], "no image 'team/none'"),
+            (["save", "team/app:1", "--format", "zip"], 'got "zip"'),
+            (["save", "team/app:1", "--format", "oci-dir"], "needs a name"),
+            (["save", "team/app:1", "-o", w.tmp / "no/x"], "No such file"),
+            (["save", "team/app:1", "-o", w.tmp], "Is a directory"),
+            (["save", "team/app:1", "-o", "/dev/full"], "No space left"),
+            (["save", "team/app:1", "--format", "oci-dir", "-o", w.tmp / "in-2"], "not empty"),
+            (["save", "team/app:1", "@bad@"], "bad")):
+        done = w.bothy(*args)
+        check_equal((done.code, done.out), (125, ""), f"{args}")
+        check_in(said, done.err.replace("Directory not empty", "not empty"))
+    check_equal(sorted(n for n in os.listdir(w.tmp) if n.startswith(".") or n == "x"), [], "left behind")
+
+
+@test
+def refuses_a_terminal(w):
+    import pty
+    loaded(w)
+    master, slave = pty.openpty()
+    done = subprocess.run([w.bin / "bothy", "--root", w.tmp / "lib", "save", "team/app:1"], stdout=slave, stderr=subprocess.PIPE,
+                          env=w.env, check=False, text=True)
+    os.close(slave)
+    os.close(master)
+    check_equal(done.returncode, 125)
+    check_in("-o FILE", done.stderr)
+
+
+@test
+def a_file_is_whole_or_not_there(w):
+    """Killed while it writes, and on a full disk: the old file stays, and nothing else is left."""
+    big = hostile.entry("big", os.urandom(40 << 20)) + hostile.END
+    (w.tmp / "big.tar").write_bytes(hostile.outer(forms.docker_files([big])))
+    ok(w, "load", "-i", w.tmp / "big.tar")
+    out = w.tmp / "out"
+    out.mkdir()
+    (out / "a.tar").write_text("old")
+    for delay in (0, 0.001, 0.003, 0.006, 0.01):
+        child = w.spawn([w.bin / "bothy", "--root", w.tmp / "lib", "save", "-o", out / "a.tar", "team/app:2"])
+        try:
+            child.wait(delay)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGINT)
+        child.wait()
+        if child.returncode == 0:
+            break
+        check_equal(os.listdir(out), ["a.tar"])
+        check_equal((out / "a.tar").read_text(), "old")
+    limited = w.run(["sh", "-c", 'ulimit -f 1000; trap "" XFSZ; exec "$@"', "sh", w.bin / "bothy", "--root", w.tmp / "lib", "save",
+                     "-o", out / "b.tar", "team/app:2"])
+    check_equal(limited.code, 125, f"{limited!r}")
+    check_in("cannot write the archive", limited.err)
+    check_equal(os.listdir(out), ["a.tar"])
+
+
+@test
+def a_missing_blob_is_named(w):
+    _, _, files = loaded(w)
+    layer = hostile.sha(packed(forms.simple_layers()[0]))
+    path = w.tmp / "lib/blobs/sha256" / layer[7:]
+    data = path.read_bytes()
+    path.write_bytes(data[:-1])
+    check_in("damaged", w.bothy("save", "team/app:1", "-o", w.tmp / "x").err)
+    path.unlink()
+    check_in(f"the blob {layer} is missing", w.bothy("save", "team/app:1", "-o", w.tmp / "x").err)
+    path.write_bytes(data)
+    check(not (w.tmp / "x").exists())
+    check(files)
+
+
+@test
+def skopeo_and_umoci_read_it(w):
+    if not shutil.which("skopeo"):
+        skip("skopeo is not installed")
+    _, manifest, _ = loaded(w)
+    for form in ("docker-archive", "oci-archive", "oci-dir", "docker-oci-archive", "docker-dir"):
+        ok(w, "save", "--format", form, "-o", w.tmp / form, "team/app:1")
+    for source in ("docker-archive:docker-archive:team/app:1", "docker-archive:docker-oci-archive", "oci-archive:oci-archive:1",
+                   "oci-archive:docker-oci-archive:1", "oci:oci-dir:1", "dir:docker-dir"):
+        done = w.run(["skopeo", "inspect", source], cwd=w.tmp)
+        check_equal(done.code, 0, f"{source}: {done!r}")
+        if not source.startswith("docker-archive"):
+            check_equal(json.loads(done.out)["Digest"], manifest, source)
+        back = w.run(["skopeo", "copy", "-q", source, f"oci:back-{source.replace(':', '-').replace('/', '-')}:1"], cwd=w.tmp)
+        check_equal(back.code, 0, f"{source}: {back!r}")
+    if shutil.which("umoci"):
+        done = w.run(["umoci", "unpack", *([] if w.root else ["--rootless"]), "--image", w.tmp / "oci-dir:1", w.tmp / "bundle"])
+        check_equal(done.code, 0, f"umoci: {done!r}")
+        check_equal(os.listdir(w.tmp / "bundle/rootfs/d"), ["f1"])
