@@ -138,7 +138,7 @@ struct registry_event {
 	uint64_t moved; /* blobs: body bytes that went over the network for this request so far, repetitions counted */
 	uint32_t delay_ms;
 	/* DONE. Texts are borrowed until the next call of registry_next. */
-	const char *text; /* document, NUL-terminated; NULL: none */
+	const char *text; /* document of @len bytes, not terminated; NULL: none */
 	size_t len;
 	const char *media_type; /* NULL: not said */
 	const char *digest;     /* a valid digest as the registry said (Docker-Content-Digest), or NULL */

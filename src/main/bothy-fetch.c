@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bothy-fetch: speaks to registries, with rights to nothing else. bothy starts it with a socket on fd 3; it is of no use by
+ * hand. Everything is in registry/.
+ */
+#include "registry/registry.h"
+
+int main(int argc, char **argv)
+{
+	return registry_fetch_main(argc, argv);
+}
