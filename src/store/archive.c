@@ -455,15 +455,15 @@ static int bad_docker(struct error *err, const char *what)
 /* The media type of a layer file of a docker-archive, by its first bytes. */
 static const char *layer_media_type(int fd)
 {
-	unsigned char magic[4] = {0};
-	const struct codec *c = NULL;
+	static const char *const types[] = {
+		[IMAGE_PLAIN] = "application/vnd.oci.image.layer.v1.tar",
+		[IMAGE_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
+		[IMAGE_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
+	};
+	unsigned char magic[4];
+	ssize_t n = pread(fd, magic, sizeof(magic), 0);
 
-	if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic))
-		c = codec_detect(magic, sizeof(magic));
-	if (!c)
-		return "application/vnd.oci.image.layer.v1.tar";
-	return c->compression == IMAGE_GZIP ? "application/vnd.oci.image.layer.v1.tar+gzip"
-					    : "application/vnd.oci.image.layer.v1.tar+zstd";
+	return types[magic_compression(magic, n > 0 ? (size_t)n : 0)];
 }
 
 static struct json *descriptor(const char *media_type, const char *digest, int64_t size)

@@ -76,7 +76,7 @@ static int start(struct stream *s, struct error *err)
 		if (read_more(s, err) < 0)
 			return -err->code;
 	}
-	s->codec = codec_detect(s->in, s->in_len);
+	s->codec = codec_find(magic_compression(s->in, s->in_len), 0);
 	if (s->codec) {
 		s->codec_state = s->codec->open();
 		s->out = mem_alloc(STREAM_OUT_BYTES);
@@ -100,20 +100,16 @@ static int deliver(struct stream *s, const unsigned char *data, size_t len, stru
 	return 1;
 }
 
-/* Decompress until something came out. Returns 1 with s->out filled up to *@ret_len, 0 at the end, <0. */
+/* Decompress until something came out. Returns 1 with s->out filled up to *@ret_len, 0 at the end, <0. A decoder may have
+ * taken all of its input and still hold output back, so at the end of the file it is asked once more. */
 static int decompress(struct stream *s, size_t *ret_len, struct error *err)
 {
 	for (;;) {
 		if (s->in_at == s->in_len) {
 			int r = refill(s, err);
 
-			if (r < 0)
+			if (r < 0 || (r == 0 && !s->unit_open))
 				return r;
-			if (r == 0 && s->unit_open)
-				return error_set(err, ERROR_INVALID, ENODATA, "%s: the data ends too early",
-						 s->codec->name);
-			if (r == 0)
-				return 0;
 		}
 		struct codec_step io = {.in = s->in + s->in_at,
 					.in_len = s->in_len - s->in_at,
@@ -129,6 +125,8 @@ static int decompress(struct stream *s, size_t *ret_len, struct error *err)
 			*ret_len = io.out_made;
 			return 1;
 		}
+		if (r == 1 && io.in_len == 0)
+			return error_set(err, ERROR_INVALID, ENODATA, "%s: the data ends too early", s->codec->name);
 		if (r == 1 && io.in_used == 0)
 			return error_set(err, ERROR_INVALID, EBADMSG, "%s: the data is damaged", s->codec->name);
 	}

@@ -4,8 +4,7 @@
 
 /*
  * The way of a layer's bytes in one pass: file → digest as stored → decompress → digest as unpacked → reader. The
- * decompressor is one row of a table of three functions (see codec.c), chosen by the first bytes, so that a faster library
- * can take its place. Bounds on size and ratio are kept here, before a byte reaches the reader.
+ * decompressor is one row of a table of three functions (see codec.c), chosen by the first bytes (magic.c). Bounds on size and ratio are kept here, before a byte reaches the reader.
  */
 
 #include <stdbool.h>
@@ -37,16 +36,16 @@ struct codec_step {
 	size_t out_len, out_made;
 };
 struct codec {
-	const char *name;
+	const char *name, *library;
 	enum image_compression compression;
-	unsigned char magic[4];
-	size_t magic_len;
 	void *(*open)(void); /* aborts when memory is out */
 	int (*step)(void *state, struct codec_step *io, struct error *err);
 	void (*close)(void *state);
 };
-/* The codec whose magic @data begins with, or NULL: plain. */
-const struct codec *codec_detect(const unsigned char *data, size_t len);
+/* The @nth codec for @compression, 0 being the one to use (the others are there to be compared with); NULL: no more. */
+const struct codec *codec_find(enum image_compression compression, size_t nth);
+/* What the first bytes of a file say, without a decompressor. */
+enum image_compression magic_compression(const unsigned char *data, size_t len);
 
 /* Where the bytes come from, in place of a descriptor. read gives at most @len of them, 0 at the end, <0 with @err. */
 struct stream_input {
