@@ -79,6 +79,29 @@ int str_copy(char *out, size_t size, const char *s)
 
 /* --- lists ------------------------------------------------------------------------------------------------------- */
 
+char *str_neutral(const char *s)
+{
+	char *out = mem_strdup(s);
+	size_t at = 0;
+
+	for (const char *p = s; p && *p;) {
+		size_t len = str_utf8_char(p, strnlen(p, 4));
+		bool c1 = len == 2 && (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0;
+
+		if (len == 0 || c1 || (unsigned char)*p < 0x20 || *p == 0x7f) {
+			out[at++] = '?';
+			p += len ? len : 1;
+			continue;
+		}
+		memcpy(out + at, p, len);
+		at += len;
+		p += len;
+	}
+	if (out)
+		out[at] = '\0';
+	return out;
+}
+
 void strv_done(struct strv *v)
 {
 	for (size_t i = 0; i < v->count; i++)

@@ -24,6 +24,10 @@ bool str_has_control(const char *s);
  * A NUL byte counts as none. Source: Unicode 15 table 3-7 (no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t str_utf8_char(const char *s, size_t len);
 
+/* A copy of @s (NULL: NULL) that may go to a terminal: control characters, C1 controls and what is not UTF-8 become '?'. For
+ * text from outside (names of files, annotations, answers of registries) that a command prints. Freed with free(3). */
+[[nodiscard]] char *str_neutral(const char *s);
+
 /* A NULL-terminated list of owned strings; @items may be NULL when the list is empty. */
 struct strv {
 	char **items;

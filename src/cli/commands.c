@@ -8,6 +8,7 @@ static const struct command_child image_children[] = {
 	{"load", NULL, &cmd_load},
 	{"save", NULL, &cmd_save},
 	{"rm", "remove", &cmd_rmi},
+	{"verify", NULL, &cmd_image_verify},
 	{NULL, NULL, NULL},
 };
 /* clang-format on */

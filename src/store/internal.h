@@ -101,6 +101,8 @@ struct worker_answer {
 	size_t member_count;
 	const char **implied;
 	size_t implied_count;
+	struct store_finding *findings;
+	size_t finding_count;
 	size_t bytes; /* of names so far: bounded */
 };
 void worker_answer_done(struct worker_answer *a);

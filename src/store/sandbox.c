@@ -49,7 +49,7 @@
 	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) |                  \
 	 CAP_BIT(CAP_SETFCAP))
 
-static int enter_folder(int dir_fd, bool own_mounts, int *ret_dir_fd, struct error *err)
+static int enter_folder(int dir_fd, bool own_mounts, bool read_only, int *ret_dir_fd, struct error *err)
 {
 	autofd int slash = FD_NONE, fd = FD_NONE;
 
@@ -66,7 +66,8 @@ static int enter_folder(int dir_fd, bool own_mounts, int *ret_dir_fd, struct err
 	if (slash < 0 || mount_set_propagation(slash, MS_PRIVATE, true, err) < 0)
 		return -err->code;
 	fd = mount_clone(dir_fd, "", false, 0, err);
-	if (fd < 0 || mount_attach(fd, dir_fd, "the folder to fill", err) < 0 || mount_pivot(fd, err) < 0)
+	if (fd < 0 || (read_only && mount_set_attrs(fd, MOUNT_ATTR_RDONLY, 0, 0, FD_NONE, false, err) < 0) ||
+	    mount_attach(fd, dir_fd, "the folder to fill", err) < 0 || mount_pivot(fd, err) < 0)
 		return -err->code;
 	*ret_dir_fd = take_fd(&fd);
 	return 0;
@@ -107,11 +108,12 @@ static int drop_caps(struct error *err)
 	return caps_set(&keep, NULL, err);
 }
 
-static int restrict_files(int dir_fd, struct error *err)
+static int restrict_files(int dir_fd, bool read_only, struct error *err)
 {
 	const uint64_t all = (LANDLOCK_ACCESS_FS_REFER << 1) - 1; /* each right of ABI 2 */
-	const uint64_t wanted = all & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-						  LANDLOCK_ACCESS_FS_MAKE_SOCK);
+	const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+	const uint64_t writing = all & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+						   LANDLOCK_ACCESS_FS_MAKE_SOCK);
 	autofd int rules = FD_NONE, beneath = FD_NONE;
 
 	if (landlock_abi() == 0)
@@ -120,7 +122,7 @@ static int restrict_files(int dir_fd, struct error *err)
 	beneath = safepath_open_dir(dir_fd, "", true, err);
 	if (rules < 0 || beneath < 0)
 		return -err->code;
-	if (landlock_allow(rules, beneath, landlock_supported(wanted), err) < 0)
+	if (landlock_allow(rules, beneath, landlock_supported(read_only ? reading : writing), err) < 0)
 		return -err->code;
 	return landlock_enforce(rules, err);
 }
@@ -128,19 +130,19 @@ static int restrict_files(int dir_fd, struct error *err)
 /* What applying a layer, splitting an archive and removing a tree call, and what the C library needs for memory, the
  * random start of its heap, and the end. Nothing here makes a process, a socket, a mount, or runs a program. */
 static const unsigned short allowed_calls[] = {
-	__NR_read,       __NR_write,           __NR_pwrite64,     __NR_close,        __NR_lseek,
-	__NR_fcntl,      __NR_ftruncate,       __NR_openat,       __NR_openat2,      __NR_fstat,
-	__NR_newfstatat, __NR_statx,           __NR_getdents64,   __NR_fstatfs,      __NR_mkdirat,
-	__NR_mknodat,    __NR_symlinkat,       __NR_linkat,       __NR_unlinkat,     __NR_readlinkat,
-	__NR_fchown,     __NR_fchownat,        __NR_fchmod,       __NR_fchmodat,     __NR_utimensat,
+	__NR_read,        __NR_write,     __NR_pwrite64,        __NR_close,        __NR_lseek,
+	__NR_fcntl,       __NR_ftruncate, __NR_openat,          __NR_openat2,      __NR_fstat,
+	__NR_newfstatat,  __NR_statx,     __NR_getdents64,      __NR_fstatfs,      __NR_mkdirat,
+	__NR_mknodat,     __NR_symlinkat, __NR_linkat,          __NR_unlinkat,     __NR_readlinkat,
+	__NR_fchown,      __NR_fchownat,  __NR_fchmod,          __NR_fchmodat,     __NR_utimensat,
 #ifdef __NR_fchmodat2
 	__NR_fchmodat2,
 #endif
-	__NR_fsetxattr,  __NR_fgetxattr,       __NR_fremovexattr, __NR_brk,          __NR_mmap,
-	__NR_munmap,     __NR_mremap,          __NR_madvise,      __NR_mprotect,     __NR_getrandom,
-	__NR_futex,      __NR_clock_gettime,   __NR_clock_getres, __NR_gettimeofday, __NR_getpid,
-	__NR_gettid,     __NR_rt_sigprocmask,  __NR_rt_sigaction, __NR_rt_sigreturn, __NR_sigaltstack,
-	__NR_tgkill,     __NR_restart_syscall, __NR_exit,         __NR_exit_group,
+	__NR_fsetxattr,   __NR_fgetxattr, __NR_flistxattr,      __NR_fremovexattr, __NR_brk,
+	__NR_mmap,        __NR_munmap,    __NR_mremap,          __NR_madvise,      __NR_mprotect,
+	__NR_getrandom,   __NR_futex,     __NR_clock_gettime,   __NR_clock_getres, __NR_gettimeofday,
+	__NR_getpid,      __NR_gettid,    __NR_rt_sigprocmask,  __NR_rt_sigaction, __NR_rt_sigreturn,
+	__NR_sigaltstack, __NR_tgkill,    __NR_restart_syscall, __NR_exit,         __NR_exit_group,
 };
 
 #if defined(__x86_64__)
@@ -189,8 +191,9 @@ int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, str
 
 	process_set_umask(0);
 	if (process_set_dumpable(false, err) < 0 ||
-	    enter_folder(dir_fd, job->flags & UNPACK_OWN_MOUNTS, &fd, err) < 0 || set_limits(job, err) < 0 ||
-	    drop_caps(err) < 0 || restrict_files(fd, err) < 0 || restrict_calls(err) < 0)
+	    enter_folder(dir_fd, job->flags & UNPACK_OWN_MOUNTS, job->kind == UNPACK_VERIFY, &fd, err) < 0 ||
+	    set_limits(job, err) < 0 || drop_caps(err) < 0 || restrict_files(fd, job->kind == UNPACK_VERIFY, err) < 0 ||
+	    restrict_calls(err) < 0)
 		return error_wrap(err, "sandbox");
 	*ret_dir_fd = take_fd(&fd);
 	return 0;

@@ -251,6 +251,64 @@ typedef void (*store_save_step)(void *arg, uint64_t bytes);
  * holds one), the system's. */
 int store_save_write(const struct store_save_plan *p, enum store_save_format format, int fd, store_save_step step,
 		     void *arg, struct error *err);
+/* ---- verifying ---------------------------------------------------------------------------------------------------- */
+
+enum store_finding_kind {
+	STORE_FINDING_MISSING,  /* the layer has it, the disk does not */
+	STORE_FINDING_EXTRA,    /* the other way round */
+	STORE_FINDING_TYPE,     /* a folder instead of a file, … */
+	STORE_FINDING_CONTENT,  /* size or bytes, or it cannot be read */
+	STORE_FINDING_MODE,     /* permission bits */
+	STORE_FINDING_OWNER,    /* user or group */
+	STORE_FINDING_TIME,     /* of the last change */
+	STORE_FINDING_LINK,     /* a symlink's target, a file's number of names */
+	STORE_FINDING_XATTR,    /* extended attributes, capabilities */
+	STORE_FINDING_WHITEOUT, /* what hides lower layers */
+	STORE_FINDING_BLOB,     /* a blob is missing or is not what its digest says */
+	STORE_FINDING_RECORD,   /* documents and records do not belong together */
+	STORE_FINDING_KIND_COUNT
+};
+/* One word: "missing", "content", … */
+const char *store_finding_name(enum store_finding_kind kind);
+
+/* Something that is not as the digests say. Texts may hold control characters: names of files are not ours. */
+struct store_finding {
+	enum store_finding_kind kind;
+	const char *image; /* id; NULL: only a layer was asked for */
+	const char *layer; /* chain id; NULL: about the image */
+	const char *path;  /* in the layer, "" for its root; NULL: no file */
+	const char *blob;  /* digest; NULL: not about a blob */
+	const char *text;  /* what differs, a sentence */
+};
+struct store_findings {
+	struct arena arena;
+	struct store_finding *items;
+	size_t count;
+	const char **done; /* layers with a verdict: chain id, blob */
+	size_t done_count;
+	uint64_t total; /* of each layer a thousand are listed, all are counted */
+};
+void store_findings_done(struct store_findings *f);
+
+struct store_verify_options {
+	struct store_limits limits;
+	/* Told before each piece of work and at its end: bytes of blobs done and in all. May be NULL. */
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+/* Prove that the layer @chain_id is what its digests say: its blob has its digest, unpacks to its diff_id, and each file of the
+ * tree is as the archive has it: content, type, mode, owner, times, links, attributes, whiteouts; nothing more and nothing
+ * less. Findings are appended to @add (zeroed before the first use). @options may be NULL. Changes nothing.
+ * Returns 0 (with or without findings), or <0: NOT_FOUND (no such layer), LIMIT (too large to compare), the system's.
+ * Context: forks a sandboxed worker, waits for it. */
+int store_layer_verify(struct store *s, const char *chain_id, const struct store_verify_options *options,
+		       struct store_findings *add, struct error *err);
+
+/* The same of each layer of an image, and of its config and manifest: that they have their digests and belong together.
+ * A layer that @add already has a verdict on (by an earlier image) is not read again. Returns 0, or <0: as store_image_find. */
+int store_image_verify(struct store *s, const char *name_or_id, const struct store_verify_options *options,
+		       struct store_findings *add, struct error *err);
 
 /* ---- removing --------------------------------------------------------------------------------------------------- */
 

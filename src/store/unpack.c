@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "safepath/safepath.h"
+#include "store/model.h"
 #include "store/unpack_path.h"
 
 #define DIR_TIMES_MAX_BYTES (96u << 20) /* memory for the times of folders: about a million of them */
@@ -154,21 +155,12 @@ static int open_parent(struct unpacker *u, const struct unpack_path *p, struct e
 	return u->parent_fd = fd;
 }
 
-/* Which extended attributes of a layer count: the program's own and file capabilities. Overlay's must not come from outside
- * (V28), labels and signatures belong to the host they were made on, ACLs hold ids that no map would shift. */
-static bool xattr_wanted(const char *name)
-{
-	if (str_starts(name, "user."))
-		return !str_starts(name, "user.overlay.");
-	return str_eq(name, "security.capability");
-}
-
 static int set_xattrs(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
 {
 	for (size_t i = 0; i < e->xattr_count; i++) {
 		const struct tar_xattr *x = &e->xattrs[i];
 
-		if (!xattr_wanted(x->name)) {
+		if (!model_xattr_wanted(x->name)) {
 			u->report->xattrs_dropped++;
 			continue;
 		}

@@ -27,6 +27,7 @@ enum unpack_kind {
 	UNPACK_LAYER,  /* apply the layer at fd 0 to the empty folder */
 	UNPACK_SPLIT,  /* write each file of the archive at fd 0 as m<number>, whatever its name */
 	UNPACK_REMOVE, /* delete everything in the folder (owners that only the user namespace reaches) */
+	UNPACK_VERIFY, /* compare the folder, read-only, with the layer at fd 0 */
 	UNPACK_KIND_COUNT
 };
 
@@ -41,7 +42,7 @@ struct unpack_job {
 	struct store_limits limits; /* no zeros */
 };
 
-enum unpack_message_type { UNPACK_REPORT, UNPACK_MEMBER, UNPACK_IMPLIED, UNPACK_MESSAGE_COUNT };
+enum unpack_message_type { UNPACK_REPORT, UNPACK_MEMBER, UNPACK_IMPLIED, UNPACK_FINDING, UNPACK_MESSAGE_COUNT };
 #define UNPACK_MESSAGE_MAX 16384u
 
 struct unpack_message {
@@ -54,6 +55,7 @@ struct unpack_report {
 	uint64_t entries, file_bytes, bytes_in, bytes_out;
 	uint64_t devices_skipped; /* device nodes that the layer had: never made, see docs/store.md */
 	uint64_t xattrs_dropped;  /* overlay's own and those of the kernel's security modules */
+	uint64_t findings;        /* UNPACK_VERIFY: differences, of which the first thousand were said */
 	unsigned char digest_in[DIGEST_RAW_BYTES], digest_out[DIGEST_RAW_BYTES];
 	struct error err;
 };
@@ -67,6 +69,12 @@ struct unpack_member {
 	unsigned char digest[DIGEST_RAW_BYTES];
 	uint16_t name_len, link_len;
 	uint32_t pad;
+};
+
+/* A difference between a layer and its archive; the path and a sentence follow, without terminators. */
+struct unpack_finding {
+	uint32_t kind; /* enum store_finding_kind */
+	uint16_t path_len, text_len;
 };
 
 /* ---- inside bothy-unpack ---------------------------------------------------------------------------------------- */
@@ -85,6 +93,10 @@ int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, c
 /* Write the members of an image archive into @dir_fd and say an UNPACK_MEMBER for each. */
 int unpack_split(int dir_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
 		 struct unpack_report *report, struct error *err);
+/* Compare the layer that @in delivers with the folder @root_fd, which is only read; say an UNPACK_FINDING for each difference and
+ * an UNPACK_IMPLIED for each folder that the layer does not list. Returns 0 (also with findings), or <0: INVALID, LIMIT. */
+int unpack_verify(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+		  struct unpack_report *report, struct error *err);
 /* Empty the folder. */
 int unpack_remove(int dir_fd, struct error *err);
 

@@ -64,9 +64,12 @@ static int read_archive(int dir_fd, const struct unpack_job *job, const struct u
 	int r;
 
 	stream_limits(job, &limits);
-	stream_init(&in, UNPACK_INPUT_FD, job->flags & UNPACK_HASH_IN, job->kind == UNPACK_LAYER, &limits);
+	stream_init(&in, UNPACK_INPUT_FD, job->flags & UNPACK_HASH_IN || job->kind == UNPACK_VERIFY,
+		    job->kind != UNPACK_SPLIT, &limits);
 	if (job->kind == UNPACK_LAYER)
 		r = unpack_layer(dir_fd, &in, job, talk, report, err);
+	else if (job->kind == UNPACK_VERIFY)
+		r = unpack_verify(dir_fd, &in, job, talk, report, err);
 	else
 		r = unpack_split(dir_fd, &in, job, talk, report, err);
 	if (r == 0)

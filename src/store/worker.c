@@ -376,6 +376,23 @@ static int take_member(struct worker_answer *a, const unsigned char *text, size_
 	return 0;
 }
 
+static int take_finding(struct worker_answer *a, const unsigned char *text, size_t len, struct error *err)
+{
+	struct unpack_finding f;
+
+	if (len < sizeof(f))
+		return nonsense(err);
+	memcpy(&f, text, sizeof(f));
+	if (len != sizeof(f) + f.path_len + f.text_len || f.kind >= STORE_FINDING_KIND_COUNT)
+		return nonsense(err);
+	ARENA_PUSH(&a->arena, a->findings, a->finding_count) = (struct store_finding){
+		.kind = (enum store_finding_kind)f.kind,
+		.path = arena_strndup(&a->arena, (const char *)text + sizeof(f), f.path_len),
+		.text = arena_strndup(&a->arena, (const char *)text + sizeof(f) + f.path_len, f.text_len),
+	};
+	return 0;
+}
+
 static int take_message(struct worker_answer *a, const struct unpack_message *m, const unsigned char *text,
 			bool *ret_end, struct error *err)
 {
@@ -393,6 +410,8 @@ static int take_message(struct worker_answer *a, const struct unpack_message *m,
 		return 0;
 	case UNPACK_MEMBER:
 		return take_member(a, text, m->len, err);
+	case UNPACK_FINDING:
+		return take_finding(a, text, m->len, err);
 	case UNPACK_IMPLIED:
 		if (a->implied_count < IMPLIED_MAX_COUNT)
 			ARENA_PUSH(&a->arena, a->implied, a->implied_count) =

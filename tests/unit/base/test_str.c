@@ -420,3 +420,28 @@ TEST(distance)
 	longer[sizeof(longer) - 1] = '\0';
 	CHECK_INT(str_distance(longer, longer, 4), 4);
 }
+
+TEST(text_for_a_terminal)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{"", ""},
+		{"plain ü€", "plain ü€"},
+		{"\x1b[31mred", "?[31mred"},
+		{"a\nb\x7f", "a?b?"},
+		{"\xc2\x9b"
+		 "2J",
+		 "?2J"},
+		{"\xff\xc3", "??"},
+		{"\xe2\x82", "??"},
+		{NULL, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autofree char *got = str_neutral(rows[i].in);
+
+		ROW(rows[i].in ? rows[i].in : "NULL");
+		CHECK_STR(got, rows[i].want);
+	}
+}

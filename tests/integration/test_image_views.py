@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking into images: image verify, diff, tree, mount. No containers."""
+
+import json
+import os
+
+import hostile_tar as hostile
+from harness import check, check_equal, check_in, test
+from image_layouts import Layout, tar
+
+CAPABILITY = hostile.pax([("SCHILY.xattr.security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))])
+
+
+def base_layer():
+    return tar(hostile.directory("etc/"), hostile.entry("etc/passwd", b"root:x:0:0::/root:/bin/sh\n"),
+               hostile.entry("etc/hosts", b"127.0.0.1 localhost\n"), hostile.directory("bin/"),
+               hostile.entry("bin/tool", b"#!/bin/sh\n", mode=0o4755), hostile.hardlink("bin/tool2", "bin/tool"),
+               hostile.symlink("bin/sh", "tool"), hostile.directory("tmp/", mode=0o1777), hostile.directory("var/lib/"),
+               hostile.entry("var/lib/a", b"a"), hostile.entry("var/lib/b", b"b"), hostile.directory("usr/", uid=3, gid=4, mode=0o750),
+               hostile.directory("usr/lib/"), hostile.entry("usr/lib/big", bytes(100000) + b"end"))
+
+
+def second_layer():
+    return tar(hostile.entry("tmp/x", b"sticky"), hostile.entry("etc/.wh.hosts"), hostile.entry("etc/passwd", b"root:x:0:0::/:/bin/sh\n"),
+               hostile.entry("var/lib/.wh..wh..opq"), hostile.entry("var/lib/c", b"c"), hostile.entry("usr/new", b"new"))
+
+
+def third_layer():
+    return tar(hostile.entry("etc/only\x1b[31mred", b"1"), hostile.entry("etc/other", b"2", uid=7, gid=8),
+               hostile.header("etc/fifo", type=b"6"))
+
+
+def loaded(w, compress=True):
+    """An image of three layers, and one of the first two; the ids."""
+    layout = Layout(w.tmp / "layout")
+    whole, _ = layout.image([base_layer(), second_layer(), third_layer()], "team/app:1", compress=compress, history=[
+        {"created": "2024-01-01T00:00:00Z", "created_by": "/bin/sh -c #(nop) ADD file:abc in / "},
+        {"created": "2024-01-01T00:00:00Z", "created_by": "/bin/sh -c #(nop)  ENV X=1", "empty_layer": True},
+        {"created": "2024-01-02T00:00:00Z", "created_by": "/bin/sh -c second"}, {"created_by": "COPY . /etc # buildkit\x1b[31m"}])
+    part, _ = layout.image([base_layer(), second_layer()], "team/base:1", compress=compress)
+    done = w.bothy("load", "-q", "-i", layout.folder)
+    check_equal(done.code, 0, f"{done!r}")
+    return whole, part
+
+
+def ok(w, *args):
+    done = w.bothy(*args)
+    check_equal(done.code, 0, f"bothy {' '.join(map(str, args))}: {done!r}")
+    return done.out
+
+
+def find(w, path):
+    """Where the (only) layer that has @path keeps it."""
+    found = [layer / "diff" / path for layer in (w.tmp / "lib/layers").iterdir() if os.path.lexists(layer / "diff" / path)]
+    check_equal(len(found), 1, f"layers with {path}")
+    return found[0]
+
+
+# ---- verify ----------------------------------------------------------------------------------------------------------
+
+
+def findings(w, *names, code=1):
+    done = w.bothy("image", "verify", "--format", "json", *names)
+    check_equal(done.code, code, f"{done!r}")
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+@test
+def verify_good_images(w):
+    loaded(w)
+    check_equal(sorted(ok(w, "image", "verify").splitlines()), ["docker.io/team/app:1: good", "docker.io/team/base:1: good"])
+    check_equal(ok(w, "image", "verify", "team/app:1"), "team/app:1: good\n")
+    check_equal(ok(w, "image", "verify", "-q", "team/app:1"), "")
+    check_equal(findings(w, code=0), [])
+    done = w.bothy("image", "verify", "team/nothing")
+    check_equal(done.code, 125)
+    check_in("no image 'team/nothing'", done.err)
+
+
+@test
+def verify_finds_what_was_changed(w):
+    loaded(w)
+    tool, link, passwd_of = find(w, "bin/tool"), find(w, "bin/sh"), find(w, "tmp/x").parent.parent / "etc/passwd"
+    before = os.stat(tool)
+    tool.chmod(0o755)
+    with open(tool, "r+b") as file:
+        file.write(b"!")
+    os.utime(tool, ns=(before.st_atime_ns, before.st_mtime_ns))
+    folder = os.stat(link.parent)
+    link.unlink()
+    link.symlink_to("/other")
+    os.utime(link.parent, ns=(folder.st_atime_ns, folder.st_mtime_ns))
+    passwd_of.unlink()
+    (passwd_of.parent / "shadow").mkdir()
+    got = {(f["Path"], f["Kind"]) for f in findings(w, "team/app:1")}
+    for want in (("bin/sh", "link"), ("bin/sh", "time"), ("etc/passwd", "missing"), ("etc/shadow", "extra")):
+        check(want in got, f"{want} in {got}")
+    check({("bin/tool", "content"), ("bin/tool", "mode")} <= got or {("bin/tool2", "content"), ("bin/tool2", "mode")} <= got, got)
+    check(not [f for f in got if f[0].startswith("usr") or f[0].startswith("var")], got)
+    text = w.bothy("image", "verify", "team/app:1")
+    check_equal(text.code, 1)
+    check_in("/etc/shadow: a folder that the layer does not have", text.out)
+    check_in(": leads to '/other', in the layer to 'tool'", text.out)
+
+
+@test
+def verify_finds_whiteouts_and_modes_of_folders(w):
+    loaded(w)
+    find(w, "var/lib/c").parent.chmod(0o700)
+    removed = find(w, "tmp/x").parent.parent
+    removed.joinpath("tmp").chmod(0o755)
+    (removed / "etc/hosts").unlink()
+    (removed / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    os.removexattr(removed / "var/lib", "user.overlay.opaque")
+    got = {(f["Path"], f["Kind"]) for f in findings(w, "team/base:1")}
+    check_equal(got, {("var/lib", "mode"), ("tmp", "mode"), ("etc/hosts", "type"), ("var/lib", "whiteout")})
+
+
+@test(root=True)
+def verify_finds_owners_and_capabilities(w):
+    layout = Layout(w.tmp / "layout")
+    layout.image([tar(CAPABILITY, hostile.entry("ping", b"ping", uid=5, gid=6, mode=0o755), hostile.entry("plain", b""))], "caps:1")
+    ok(w, "load", "-q", "-i", layout.folder)
+    check_equal(findings(w, code=0), [])
+    value = os.getxattr(find(w, "ping"), "security.capability")
+    os.chown(find(w, "ping"), 5, 7)
+    os.setxattr(find(w, "plain"), "security.capability", value)
+    got = {(f["Path"], f["Kind"], f["Text"]) for f in findings(w)}
+    check(("ping", "owner", "owner 5:7, the layer has 5:6") in got, got)
+    check(("ping", "xattr", "the attribute security.capability is missing") in got, got)
+    check(("plain", "xattr", "the attribute security.capability is not the layer's") in got, got)
+
+
+@test
+def verify_finds_flipped_bits_in_blobs(w):
+    for compress in (False, True):
+        loaded(w, compress)
+        blobs = sorted((w.tmp / "lib/blobs/sha256").iterdir(), key=lambda b: b.stat().st_size)
+        for blob in (blobs[0], blobs[-1]):
+            data = bytearray(blob.read_bytes())
+            for at in (10, len(data) // 2, len(data) - 9):
+                data[at] ^= 4
+                blob.write_bytes(data)
+                data[at] ^= 4
+                got = findings(w)
+                check(any(f.get("Blob") == f"sha256:{blob.name}" and f["Kind"] == "blob" for f in got), f"{blob} {at}: {got}")
+            blob.write_bytes(data)
+        check_equal(findings(w, code=0), [], "mended")
+        blobs[-1].rename(w.tmp / "away")
+        check(any(f.get("Blob") == f"sha256:{blobs[-1].name}" for f in findings(w)), "a missing blob")
+        (w.tmp / "away").rename(blobs[-1])
+        ok(w, "rmi", "-f", "team/app:1", "team/base:1")
+        os.rename(w.tmp / "layout", w.tmp / f"layout-{compress}")
+
+
+@test
+def verify_of_many_files_is_bounded(w):
+    layout = Layout(w.tmp / "layout")
+    layout.image([tar(*[hostile.entry(f"d{i % 50}/f{i}", b"x") for i in range(700)])], "many:1")
+    ok(w, "load", "-q", "-i", layout.folder)
+    for path in find(w, "d0/f0").parent.parent.rglob("f*"):
+        path.write_bytes(b"y")
+    done = w.bothy("image", "verify", "many:1")
+    check_equal(done.code, 1)
+    check_in("many:1: 1400 findings", done.out)
+    check_in("and 400 more", done.out)
