@@ -110,6 +110,19 @@ void worker_answer_done(struct worker_answer *a);
 /* Start bothy-unpack on @dir_fd with @in_fd (FD_NONE: none) as its input. Fds are borrowed. */
 int worker_start(struct store *s, enum unpack_kind kind, const struct store_limits *limits, int in_fd, int dir_fd,
 		 struct worker *ret, struct error *err);
+struct worker_task {
+	enum unpack_kind kind;
+	const struct store_limits *limits;
+	int in_fd, dir_fd, partial_fd; /* borrowed; in_fd and partial_fd may be FD_NONE */
+	uint64_t blob_size;            /* with partial_fd: of the whole blob */
+	uint32_t flags;                /* UNPACK_HASH_IN, UNPACK_SYNC */
+};
+int worker_start_task(struct store *s, const struct worker_task *task, struct worker *ret, struct error *err);
+/* Take its next message; with UNPACK_REPORT @a is complete and the worker has ended. Blocks until it is there whole: for when
+ * its fd is readable. A report of failure is returned as the error. */
+int worker_next(struct worker *w, struct worker_answer *a, enum unpack_message_type *ret_type, struct error *err);
+/* The answer to UNPACK_READY. */
+int worker_go(struct worker *w, struct error *err);
 /* Wait for its report. @ret is filled on success only. */
 int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err);
 /* Kill it if it runs, and reap it. */

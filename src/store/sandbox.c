@@ -143,6 +143,13 @@ static const unsigned short allowed_calls[] = {
 	__NR_getrandom,   __NR_futex,     __NR_clock_gettime,   __NR_clock_getres, __NR_gettimeofday,
 	__NR_getpid,      __NR_gettid,    __NR_rt_sigprocmask,  __NR_rt_sigaction, __NR_rt_sigreturn,
 	__NR_sigaltstack, __NR_tgkill,    __NR_restart_syscall, __NR_exit,         __NR_exit_group,
+	/* receiving a blob: its partial file, and durability */
+	__NR_flock,       __NR_pread64,   __NR_fdatasync,       __NR_syncfs,
+#ifdef __NR_sync_file_range
+	__NR_sync_file_range,
+#else
+	__NR_sync_file_range2,
+#endif
 };
 
 #if defined(__x86_64__)

@@ -148,9 +148,14 @@ static struct staged_layer *find_layer(struct staged *g, const char *chain)
 	return NULL;
 }
 
+int staged_layer_stored(struct staged *g, const char *chain, struct error *err)
+{
+	return recorded(g->store, "SELECT 1 FROM layers WHERE chain = ?1", chain, err);
+}
+
 int staged_layer_known(struct staged *g, const char *chain, struct error *err)
 {
-	return find_layer(g, chain) ? 1 : recorded(g->store, "SELECT 1 FROM layers WHERE chain = ?1", chain, err);
+	return find_layer(g, chain) ? 1 : staged_layer_stored(g, chain, err);
 }
 
 struct staged_layer *staged_add_layer(struct staged *g, const struct staged_chains *chains, size_t position,
@@ -268,7 +273,7 @@ int publish_layer(struct staged *g, const struct staged_layer *l, struct error *
 
 	if (layers < 0)
 		return layers;
-	int known = recorded(s, "SELECT 1 FROM layers WHERE chain = ?1", l->chain, err);
+	int known = staged_layer_stored(g, l->chain, err);
 
 	if (known != 0)
 		return known < 0 ? known : 0;

@@ -77,6 +77,8 @@ int staged_open_blob(struct staged *g, const char *digest, struct error *err);
 
 /* The chain ids of an image with these diff_ids (all supported digests), in the arena. */
 const struct staged_chains *staged_chains_of(struct staged *g, const struct spec_strs *diff_ids);
+/* Is the layer in the store? 1, 0, <0. */
+int staged_layer_stored(struct staged *g, const char *chain, struct error *err);
 /* Is the layer staged, or in the store? 1, 0, <0. */
 int staged_layer_known(struct staged *g, const char *chain, struct error *err);
 struct staged_layer *staged_add_layer(struct staged *g, const struct staged_chains *chains, size_t position,

@@ -310,6 +310,99 @@ int store_layer_verify(struct store *s, const char *chain_id, const struct store
 int store_image_verify(struct store *s, const char *name_or_id, const struct store_verify_options *options,
 		       struct store_findings *add, struct error *err);
 
+/* ---- bringing in what comes over the network ---------------------------------------------------------------------------- */
+
+/*
+ * One pull. The caller has the documents and knows how to get bytes; the store knows what is missing, and unpacks. Each blob
+ * is received by a worker of its own, which keeps what came in a partial file: a cut or a kill costs nothing but time. Of
+ * several commands that want one blob, one receives it, the others wait and find it in its place. What is complete is
+ * published at once, the images at the end.
+ *
+ *	store_ingest_new, _image / _save / _text, _name / _digest / _index / _own
+ *	loop: poll store_ingest_fds, store_ingest_step, for each blob that is STORE_BLOB_WANTED: store_ingest_pipe_take
+ *	store_ingest_commit: 0 the end, 1 back into the loop
+ *
+ * Context: forks.
+ */
+struct store_ingest; /* opaque */
+
+enum store_blob_state {
+	STORE_BLOB_QUEUED,    /* its turn comes */
+	STORE_BLOB_WAITING,   /* another command receives it */
+	STORE_BLOB_WANTED,    /* bytes are wanted from `offset` on */
+	STORE_BLOB_RECEIVING, /* somebody writes to the pipe */
+	STORE_BLOB_UNPACKING, /* all bytes are there: from the store, or from an earlier pull */
+	STORE_BLOB_CUT,       /* the pipe was closed too early: store_ingest_retry or give up */
+	STORE_BLOB_DONE,
+	STORE_BLOB_STATE_COUNT
+};
+
+struct store_ingest_blob {
+	char digest[80];
+	int64_t size;
+	enum store_blob_state state;
+	uint64_t offset;   /* bytes that were there before */
+	bool existed;      /* DONE without work: it was there */
+	bool primary_only; /* the bytes had a wrong digest: do not ask mirrors again */
+};
+
+/* @limits may be NULL. */
+int store_ingest_new(struct store *s, const struct store_limits *limits, struct store_ingest **ret, struct error *err);
+/* Gives up what is not complete; partial files stay. */
+void store_ingest_free(struct store_ingest *g);
+static inline void store_ingest_cleanup(struct store_ingest **g)
+{
+	store_ingest_free(*g);
+}
+#define autoingest __attribute__((cleanup(store_ingest_cleanup)))
+
+/* A document of a registry; copied. */
+struct store_document {
+	const char *digest; /* checked here */
+	const char *text;
+	size_t len;
+};
+/* Bring in the image of these documents, layers unpacked. @ret_id (may be NULL): its id.
+ * <0: INVALID (documents that do not belong together, wrong digests), UNSUPPORTED (no container image, unknown compression
+ * or digest), LIMIT. */
+int store_ingest_image(struct store_ingest *g, const struct store_document *manifest,
+		       const struct store_document *config, char ret_id[static 80], struct error *err);
+/* Bring in a document, or a blob as it is, for @owner: the digest of an index or of an artifact's manifest. */
+int store_ingest_text(struct store_ingest *g, const char *owner, const struct store_document *d, struct error *err);
+int store_ingest_save(struct store_ingest *g, const char *owner, const char *digest, int64_t size, struct error *err);
+
+/* What shall be recorded at the end; all copied. */
+void store_ingest_name(struct store_ingest *g, const char *name, const char *image, const char *target,
+		       const char *target_type);
+void store_ingest_digest(struct store_ingest *g, const char *repository, const char *digest, const char *image);
+/* @owner, an image, shall have this blob, too (the index by which it was found). */
+void store_ingest_own(struct store_ingest *g, const char *owner, const char *digest);
+/* The index @digest is here with all its platforms; one of them is @image by @manifest. */
+void store_ingest_index(struct store_ingest *g, const char *digest, const char *media_type, const char *manifest,
+			const char *image);
+/* The artifact @name is the manifest @manifest. */
+void store_ingest_artifact(struct store_ingest *g, const char *name, const char *manifest, const char *artifact_type);
+
+/* The blobs, in the order in which they were asked for. Borrowed; they change with each step. */
+size_t store_ingest_count(const struct store_ingest *g);
+const struct store_ingest_blob *store_ingest_blob(const struct store_ingest *g, size_t i);
+/* Fill @out (@max of them) with what to poll; returns how many. At most STORE_INGEST_FDS are of use. */
+#define STORE_INGEST_FDS 32
+struct pollfd;
+size_t store_ingest_fds(const struct store_ingest *g, struct pollfd *out, size_t max);
+/* Do what can be done now; also before the first poll. Returns 0, 1 (every blob is DONE), <0: the first failure. */
+int store_ingest_step(struct store_ingest *g, struct error *err);
+/* The pipe of a WANTED blob, which becomes RECEIVING: write bytes from `offset` on to it, and close it. */
+int store_ingest_pipe_take(struct store_ingest *g, size_t i);
+/* A CUT blob becomes WANTED again after a step. */
+void store_ingest_retry(struct store_ingest *g, size_t i);
+/* Why it was cut. */
+const struct error *store_ingest_why(const struct store_ingest *g, size_t i);
+
+/* Record everything. Context: every blob is DONE. Returns 0, 1 (another command removed what was there: go on stepping),
+ * <0: BUSY (that happened several times). */
+int store_ingest_commit(struct store_ingest *g, struct error *err);
+
 /* ---- removing --------------------------------------------------------------------------------------------------- */
 
 struct store_remove_result {

@@ -7,7 +7,7 @@
  * are plain structs; the store still treats every answer as hostile (lengths first, strings terminated by hand).
  *
  * The program's fds: 0 input (a layer, an archive), 3 the only folder, 4 a stream socket: one struct unpack_job in, then
- * messages out, the last of which is UNPACK_REPORT.
+ * messages out, the last of which is UNPACK_REPORT; 5 the partial file of a blob that is being received.
  */
 
 #include <stdbool.h>
@@ -21,13 +21,15 @@
 #define UNPACK_INPUT_FD 0
 #define UNPACK_DIR_FD 3
 #define UNPACK_TALK_FD 4
-#define UNPACK_MAGIC 0x62747531u /* changes with these structs */
+#define UNPACK_PARTIAL_FD 5
+#define UNPACK_MAGIC 0x62747532u /* changes with these structs */
 
 enum unpack_kind {
 	UNPACK_LAYER,  /* apply the layer at fd 0 to the empty folder */
 	UNPACK_SPLIT,  /* write each file of the archive at fd 0 as m<number>, whatever its name */
 	UNPACK_REMOVE, /* delete everything in the folder (owners that only the user namespace reaches) */
 	UNPACK_VERIFY, /* compare the folder, read-only, with the layer at fd 0 */
+	UNPACK_SAVE,   /* only receive the blob, see UNPACK_RECEIVE */
 	UNPACK_KIND_COUNT
 };
 
@@ -35,14 +37,25 @@ enum unpack_flags {
 	UNPACK_SINGLE_ID = 1,  /* only one id is mapped: owners are not set */
 	UNPACK_HASH_IN = 2,    /* report the digest of the input as it is stored */
 	UNPACK_OWN_MOUNTS = 4, /* we were born into a mount namespace of our own */
+	UNPACK_RECEIVE = 8,    /* the input is the partial file, then fd 0, kept in the partial file: receive.h */
+	UNPACK_SYNC = 16,      /* what was made is durable before the report */
 };
 
 struct unpack_job {
 	uint32_t magic, kind, flags, pad;
 	struct store_limits limits; /* no zeros */
+	uint64_t blob_size;         /* UNPACK_RECEIVE: of the whole blob */
 };
 
-enum unpack_message_type { UNPACK_REPORT, UNPACK_MEMBER, UNPACK_IMPLIED, UNPACK_FINDING, UNPACK_MESSAGE_COUNT };
+enum unpack_message_type {
+	UNPACK_REPORT,
+	UNPACK_MEMBER,
+	UNPACK_IMPLIED,
+	UNPACK_FINDING,
+	UNPACK_WAITING, /* another command is receiving this blob */
+	UNPACK_READY,   /* we hold the lock now, and wait for one byte */
+	UNPACK_MESSAGE_COUNT
+};
 #define UNPACK_MESSAGE_MAX 16384u
 
 struct unpack_message {

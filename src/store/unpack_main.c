@@ -3,14 +3,17 @@
  * bothy-unpack from start to end: read the job, lock the door, do the job, report. The report is one struct; whatever goes
  * wrong before it can be sent shows as its absence and the exit status.
  */
+#include "store/receive.h"
 #include "store/unpack.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "kernel/kernel.h"
 #include "safepath/safepath.h"
@@ -26,7 +29,8 @@ int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, co
 	if (head_len + tail_len > UNPACK_MESSAGE_MAX)
 		return error_set(err, ERROR_LIMIT, EMSGSIZE, "a name is too long to be reported");
 	memcpy(text, &m, sizeof(m));
-	memcpy(text + sizeof(m), head, head_len);
+	if (head_len > 0)
+		memcpy(text + sizeof(m), head, head_len);
 	if (tail_len > 0)
 		memcpy(text + sizeof(m) + head_len, tail, tail_len);
 	int r = fd_write_all(talk->fd, text, sizeof(m) + head_len + tail_len);
@@ -56,7 +60,25 @@ static void stream_limits(const struct unpack_job *job, struct stream_limits *re
 	};
 }
 
-static int read_archive(int dir_fd, const struct unpack_job *job, const struct unpack_talk *talk,
+/* Only keep and hash: the stream would look for a compression, and pay for it. */
+static int save_blob(struct receive *from, struct unpack_report *report, struct error *err)
+{
+	autofree unsigned char *data = mem_alloc(STREAM_IN_BYTES);
+	const struct stream_input in = receive_input(from);
+	struct digest digest;
+	ssize_t n;
+
+	digest_init(&digest);
+	while ((n = in.read(in.arg, data, STREAM_IN_BYTES, err)) > 0)
+		digest_add(&digest, data, (size_t)n);
+	if (n < 0)
+		return (int)n;
+	report->bytes_in = from->at;
+	digest_end(&digest, report->digest_in);
+	return 0;
+}
+
+static int read_archive(int dir_fd, const struct unpack_job *job, const struct unpack_talk *talk, struct receive *from,
 			struct unpack_report *report, struct error *err)
 {
 	autoclean(stream_done) struct stream in;
@@ -66,6 +88,8 @@ static int read_archive(int dir_fd, const struct unpack_job *job, const struct u
 	stream_limits(job, &limits);
 	stream_init(&in, UNPACK_INPUT_FD, job->flags & UNPACK_HASH_IN || job->kind == UNPACK_VERIFY,
 		    job->kind != UNPACK_SPLIT, &limits);
+	if (job->flags & UNPACK_RECEIVE)
+		in.input = receive_input(from);
 	if (job->kind == UNPACK_LAYER)
 		r = unpack_layer(dir_fd, &in, job, talk, report, err);
 	else if (job->kind == UNPACK_VERIFY)
@@ -82,23 +106,48 @@ static int read_archive(int dir_fd, const struct unpack_job *job, const struct u
 	return r;
 }
 
+/* Layers are many files: one syncfs is cheaper than an fsync for each. */
+static int sync_all(int dir_fd, const struct unpack_job *job, struct error *err)
+{
+	if (!(job->flags & UNPACK_SYNC))
+		return 0;
+	if ((job->kind == UNPACK_SAVE ? fdatasync(UNPACK_PARTIAL_FD) : syncfs(dir_fd)) < 0)
+		return error_sys(err, errno, "cannot make it durable");
+	return 0;
+}
+
+static int read_job(struct unpack_job *job, struct error *err)
+{
+	if (process_close_from(UNPACK_PARTIAL_FD + 1, true, FD_NONE, err) < 0)
+		return -err->code;
+	int r = fd_read_all(UNPACK_TALK_FD, job, sizeof(*job));
+
+	if (r < 0 || job->magic != UNPACK_MAGIC || job->kind >= UNPACK_KIND_COUNT)
+		return error_set(err, ERROR_INVALID, EINVAL, "this program is started by bothy, not by hand");
+	return job->flags & UNPACK_RECEIVE ? 0 : process_close_from(UNPACK_TALK_FD + 1, true, FD_NONE, err);
+}
+
 static int do_job(struct unpack_report *report, struct error *err)
 {
 	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD};
 	autofd int dir_fd = FD_NONE;
 	struct unpack_job job;
+	struct receive from;
 	int r;
 
-	if (process_close_from(UNPACK_TALK_FD + 1, true, FD_NONE, err) < 0)
-		return -err->code;
-	r = fd_read_all(UNPACK_TALK_FD, &job, sizeof(job));
-	if (r < 0 || job.magic != UNPACK_MAGIC || job.kind >= UNPACK_KIND_COUNT)
-		return error_set(err, ERROR_INVALID, EINVAL, "this program is started by bothy, not by hand");
-	if (sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0)
+	if (read_job(&job, err) < 0 || sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0)
 		return -err->code;
 	if (job.kind == UNPACK_REMOVE)
 		return unpack_remove(dir_fd, err);
-	return read_archive(dir_fd, &job, &talk, report, err);
+	if (job.flags & UNPACK_RECEIVE &&
+	    (receive_lock(UNPACK_PARTIAL_FD, &talk, err) < 0 ||
+	     receive_init(&from, UNPACK_PARTIAL_FD, UNPACK_INPUT_FD, job.blob_size, err) < 0))
+		return -err->code;
+	if (job.kind == UNPACK_SAVE)
+		r = job.flags & UNPACK_RECEIVE ? save_blob(&from, report, err) : -EINVAL;
+	else
+		r = read_archive(dir_fd, &job, &talk, &from, report, err);
+	return r < 0 ? r : sync_all(dir_fd, &job, err);
 }
 
 int store_unpack_main(int argc, char **argv)

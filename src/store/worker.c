@@ -184,6 +184,7 @@ static int maps_write(const struct safepath_proc *proc, const struct pidref *chi
 
 struct child {
 	int program, in_fd, dir_fd, talk;
+	int partial_fd;  /* FD_NONE: none */
 	int parents_end; /* of the talk: closed, else we would never see it close when the store is killed */
 	bool own_mounts;
 };
@@ -211,10 +212,10 @@ static int child_main(void *arg)
 	char go;
 	/* Out of the way of 0, 3 and 4 first, so that no dup2 below hits one that is still needed. */
 	int in = fd_dup_min(c->in_fd, 16), dir = fd_dup_min(c->dir_fd, 16), talk = fd_dup_min(c->talk, 16),
-	    program = fd_dup_min(c->program, 16);
+	    program = fd_dup_min(c->program, 16), partial = c->partial_fd < 0 ? FD_NONE : fd_dup_min(c->partial_fd, 16);
 
 	close(c->parents_end);
-	if (in < 0 || dir < 0 || talk < 0 || program < 0)
+	if (in < 0 || dir < 0 || talk < 0 || program < 0 || (c->partial_fd >= 0 && partial < 0))
 		return 125;
 	if (process_set_death_signal(SIGKILL, FD_NONE, &err) < 0 || fd_read_all(talk, &go, 1) < 0)
 		return 125;
@@ -223,7 +224,8 @@ static int child_main(void *arg)
 		log_error(&err);
 		return 125;
 	}
-	if (dup2(in, UNPACK_INPUT_FD) < 0 || dup2(dir, UNPACK_DIR_FD) < 0 || dup2(talk, UNPACK_TALK_FD) < 0)
+	if (dup2(in, UNPACK_INPUT_FD) < 0 || dup2(dir, UNPACK_DIR_FD) < 0 || dup2(talk, UNPACK_TALK_FD) < 0 ||
+	    (partial >= 0 && dup2(partial, UNPACK_PARTIAL_FD) < 0))
 		return 125;
 	process_exec(program, "", argv, envp);
 	return 125;
@@ -291,7 +293,19 @@ static int clone_strictest(struct child *c, struct pidref *ret, uint32_t *ret_fl
 int worker_start(struct store *s, enum unpack_kind kind, const struct store_limits *limits, int in_fd, int dir_fd,
 		 struct worker *ret, struct error *err)
 {
-	struct unpack_job job = {.magic = UNPACK_MAGIC, .kind = kind, .limits = *limits};
+	const struct worker_task task = {
+		.kind = kind, .limits = limits, .in_fd = in_fd, .dir_fd = dir_fd, .partial_fd = FD_NONE};
+
+	return worker_start_task(s, &task, ret, err);
+}
+
+int worker_start_task(struct store *s, const struct worker_task *task, struct worker *ret, struct error *err)
+{
+	struct unpack_job job = {.magic = UNPACK_MAGIC,
+				 .kind = task->kind,
+				 .limits = *task->limits,
+				 .blob_size = task->blob_size};
+	int in_fd = task->in_fd;
 	autofd int ours = FD_NONE, theirs = FD_NONE, program = FD_NONE, nothing = FD_NONE;
 	autoclean(worker_done) struct worker w = WORKER_NONE;
 	int pair[2];
@@ -311,13 +325,15 @@ int worker_start(struct store *s, enum unpack_kind kind, const struct store_limi
 	theirs = pair[1];
 	struct child c = {.program = program,
 			  .in_fd = in_fd,
-			  .dir_fd = dir_fd,
+			  .dir_fd = task->dir_fd,
+			  .partial_fd = task->partial_fd,
 			  .talk = theirs,
 			  .parents_end = ours,
 			  .own_mounts = true};
 
 	if (clone_strictest(&c, &w.pid, &job.flags, err) < 0)
 		return error_wrap(err, "start the unpacker");
+	job.flags |= task->flags | (task->partial_fd >= 0 ? UNPACK_RECEIVE : 0);
 	fd_close(&theirs);
 	w.talk = take_fd(&ours);
 	/* MSG_NOSIGNAL: a child that died at once is reported by worker_finish, not by SIGPIPE. */
@@ -417,6 +433,9 @@ static int take_message(struct worker_answer *a, const struct unpack_message *m,
 			ARENA_PUSH(&a->arena, a->implied, a->implied_count) =
 				arena_strndup(&a->arena, (const char *)text, m->len);
 		return 0;
+	case UNPACK_WAITING:
+	case UNPACK_READY:
+		return m->len == 0 ? 0 : nonsense(err);
 	default:
 		return nonsense(err);
 	}
@@ -436,31 +455,47 @@ static int silent_end(struct worker *w, struct error *err)
 			 WEXITSTATUS(status));
 }
 
-int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err)
+int worker_next(struct worker *w, struct worker_answer *a, enum unpack_message_type *ret_type, struct error *err)
 {
-	autoclean(worker_answer_done) struct worker_answer a = {0};
 	autofree unsigned char *text = mem_alloc(UNPACK_MESSAGE_MAX);
+	struct unpack_message m;
 	bool end = false;
 
-	while (!end) {
-		struct unpack_message m;
-
-		if (fd_read_all(w->talk, &m, sizeof(m)) < 0)
-			return silent_end(w, err);
-		if (m.len > UNPACK_MESSAGE_MAX)
-			return nonsense(err);
-		if (fd_read_all(w->talk, text, m.len) < 0)
-			return silent_end(w, err);
-		if (take_message(&a, &m, text, &end, err) < 0)
-			return -err->code;
-	}
-	if (a.report.failed) {
-		*err = a.report.err;
+	if (fd_read_all(w->talk, &m, sizeof(m)) < 0)
+		return silent_end(w, err);
+	if (m.len > UNPACK_MESSAGE_MAX)
+		return nonsense(err);
+	if (fd_read_all(w->talk, text, m.len) < 0)
+		return silent_end(w, err);
+	if (take_message(a, &m, text, &end, err) < 0)
+		return -err->code;
+	*ret_type = (enum unpack_message_type)m.type;
+	if (!end)
+		return 0;
+	if (a->report.failed) {
+		*err = a->report.err;
 		if (err->code <= 0 || err->kind >= ERROR_KIND_COUNT)
 			return nonsense(err);
 		return -err->code;
 	}
 	worker_done(w); /* its work is over; it only has to end */
+	return 0;
+}
+
+int worker_go(struct worker *w, struct error *err)
+{
+	return send(w->talk, "g", 1, MSG_NOSIGNAL) == 1 ? 0 : silent_end(w, err);
+}
+
+int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err)
+{
+	autoclean(worker_answer_done) struct worker_answer a = {0};
+	enum unpack_message_type type;
+
+	do {
+		if (worker_next(w, &a, &type, err) < 0)
+			return -err->code;
+	} while (type != UNPACK_REPORT);
 	*ret = a;
 	a = (struct worker_answer){0};
 	return 0;

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blobs on their way in, each with a worker of its own. The way of one:
+ *
+ *   look      in the index: all there (DONE), only the packed blob (unpacked from there), or nothing
+ *   receive   the worker takes the lock on partial/sha256/<hex>; a second command waits there. Then look again: the first may
+ *             have published it. Else the worker reads what the file holds, and the pipe
+ *   publish   file and tree are renamed into place and recorded, by themselves: who waits for the lock never waits for another
+ *             layer of ours, so that two commands cannot wait for each other
+ *   stack     a layer that did not list a folder takes owner and mode of the layers below: so it needs those first
+ *
+ * Bytes that turn out wrong are thrown away and asked for once more: a partial file may have been damaged, a mirror may lie.
+ */
+#include "store/ingest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define WORKERS_MAX STORE_INGEST_FDS /* with those that wait for another command */
+#define ACTIVE_MAX 8
+#define ACTIVE_MIN 4 /* a network is slower than a processor */
+#define ATTEMPTS_MAX 2
+#define PIPE_BYTES (1 << 20)
+#define PARTIAL_FOLDER "partial/sha256"
+
+/* ---- making and ending ---- */
+
+int store_ingest_new(struct store *s, const struct store_limits *limits, struct store_ingest **ret, struct error *err)
+{
+	autoingest struct store_ingest *g = mem_zalloc(1, sizeof(*g));
+	autofd int partial = FD_NONE;
+
+	if (staged_init(&g->staged, s, limits, err) < 0 ||
+	    safepath_mkdir(s->root_fd, "partial", 0700, SAFEPATH_KEEP, NULL, err) < 0)
+		return -err->code;
+	partial = safepath_child(s->root_fd, "partial", O_RDONLY | O_DIRECTORY, err);
+	if (partial < 0 || safepath_mkdir(partial, "sha256", 0700, SAFEPATH_KEEP, NULL, err) < 0)
+		return -err->code;
+	*ret = take_ptr(&g);
+	return 0;
+}
+
+static void job_stop(struct ingest_job *j)
+{
+	worker_done(&j->worker);
+	worker_answer_done(&j->answer);
+	fd_close(&j->pipe_fd);
+	fd_close(&j->partial_fd);
+	j->at = INGEST_IDLE;
+}
+
+void store_ingest_free(struct store_ingest *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->job_count; i++)
+		job_stop(&g->jobs[i]);
+	free(g->jobs);
+	ingest_records_done(g);
+	staged_done(&g->staged);
+	free(g);
+}
+
+void ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
+		size_t position, const char *diff)
+{
+	struct ingest_job *j;
+
+	for (size_t i = 0; i < g->job_count; i++) {
+		j = &g->jobs[i];
+		/* Who unpacks a blob has it. */
+		if (str_eq(j->blob.digest, digest) &&
+		    (!chains || (j->chains && str_eq(j->chains->items[j->position], chains->items[position]))))
+			return;
+	}
+	j = &VEC_PUSH(g->jobs, g->job_count);
+	*j = (struct ingest_job){.blob = {.size = size},
+				 .chains = chains,
+				 .position = position,
+				 .diff = diff,
+				 .worker = WORKER_NONE,
+				 .partial_fd = FD_NONE,
+				 .pipe_fd = FD_NONE};
+	(void)str_copy(j->blob.digest, sizeof(j->blob.digest), digest);
+}
+
+static void job_again(struct ingest_job *j)
+{
+	job_stop(j);
+	j->blob.state = STORE_BLOB_QUEUED;
+	j->blob.offset = 0;
+}
+
+void ingest_reset(struct store_ingest *g)
+{
+	staged_forget(&g->staged);
+	for (size_t i = 0; i < g->job_count; i++) {
+		job_again(&g->jobs[i]);
+		g->jobs[i].layer = 0;
+		g->jobs[i].attempts = 0;
+	}
+}
+
+/* ---- what the caller sees ---- */
+
+size_t store_ingest_count(const struct store_ingest *g)
+{
+	return g->job_count;
+}
+
+const struct store_ingest_blob *store_ingest_blob(const struct store_ingest *g, size_t i)
+{
+	return &g->jobs[i].blob;
+}
+
+size_t store_ingest_fds(const struct store_ingest *g, struct pollfd *out, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->job_count && count < max; i++) {
+		if (g->jobs[i].worker.talk >= 0)
+			out[count++] = (struct pollfd){.fd = g->jobs[i].worker.talk, .events = POLLIN};
+	}
+	return count;
+}
+
+int store_ingest_pipe_take(struct store_ingest *g, size_t i)
+{
+	g->jobs[i].blob.state = STORE_BLOB_RECEIVING;
+	return take_fd(&g->jobs[i].pipe_fd);
+}
+
+void store_ingest_retry(struct store_ingest *g, size_t i)
+{
+	if (g->jobs[i].blob.state == STORE_BLOB_CUT)
+		job_again(&g->jobs[i]);
+}
+
+const struct error *store_ingest_why(const struct store_ingest *g, size_t i)
+{
+	return &g->jobs[i].why;
+}
+
+/* ---- starting ---- */
+
+static struct staged_layer *layer_of(struct store_ingest *g, const struct ingest_job *j)
+{
+	return j->unpack ? &g->staged.layers[j->layer - 1] : NULL;
+}
+
+/* An empty folder for the worker: the layer's, or one that stays empty. */
+static int worker_folder(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	char name[16];
+
+	if (j->unpack) {
+		if (!j->layer) {
+			staged_add_layer(&g->staged, j->chains, j->position, j->diff, j->blob.digest);
+			j->layer = g->staged.layer_count;
+		}
+		struct staged_layer *l = layer_of(g, j);
+
+		return staged_layer_folder(&g->staged, l, err) < 0 ? -err->code : fd_dup_min(l->dir_fd, 3);
+	}
+	snprintf(name, sizeof(name), "s%zu", ++g->staged.serial);
+	if (safepath_mkdir(g->staged.staging.fd, name, 0700, SAFEPATH_KEEP, NULL, err) < 0)
+		return -err->code;
+	return safepath_child(g->staged.staging.fd, name, O_RDONLY | O_DIRECTORY, err);
+}
+
+/* The partial file of a blob, made when it is missing. */
+static int open_partial(struct store_ingest *g, const struct ingest_job *j, struct error *err)
+{
+	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, err);
+	const char *hex = image_digest_hex(j->blob.digest);
+	int fd = FD_NONE;
+
+	/* Another command may make or rename it between the two calls. */
+	for (int tries = 0; dir >= 0 && tries < 100; tries++) {
+		fd = safepath_child(dir, hex, O_RDWR, err);
+		if (fd != -ENOENT)
+			return fd;
+		fd = safepath_create_file(dir, hex, O_RDWR, 0600, SAFEPATH_KEEP, err);
+		if (fd != -EEXIST)
+			return fd;
+	}
+	return dir < 0 ? dir : fd;
+}
+
+static int start_worker(struct store_ingest *g, struct ingest_job *j, int in_fd, struct error *err)
+{
+	autofd int folder = worker_folder(g, j, err);
+	const bool receive = j->partial_fd >= 0;
+	const struct worker_task task = {
+		.kind = j->unpack ? UNPACK_LAYER : UNPACK_SAVE,
+		.limits = &g->staged.limits,
+		.in_fd = in_fd,
+		.dir_fd = folder,
+		.partial_fd = j->partial_fd,
+		.blob_size = (uint64_t)j->blob.size,
+		.flags = UNPACK_HASH_IN | UNPACK_SYNC,
+	};
+
+	if (folder < 0 || worker_start_task(g->staged.store, &task, &j->worker, err) < 0)
+		return error_wrap(err, "layer %s", j->blob.digest);
+	j->at = INGEST_AT_WORK;
+	j->blob.state = receive ? STORE_BLOB_QUEUED : STORE_BLOB_UNPACKING;
+	return 0;
+}
+
+static int start_receiving(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	autofd int in = FD_NONE;
+	int ends[2];
+
+	j->partial_fd = open_partial(g, j, err);
+	if (j->partial_fd < 0)
+		return -err->code;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_sys(err, errno, "cannot make a pipe");
+	in = ends[0];
+	j->pipe_fd = ends[1];
+	(void)fcntl(in, F_SETPIPE_SZ, PIPE_BYTES); /* best effort: fewer wake-ups */
+	return start_worker(g, j, in, err);
+}
+
+/* Is another job of ours busy with the same blob, or with the same layer? */
+static bool is_twin_busy(const struct store_ingest *g, const struct ingest_job *j)
+{
+	for (size_t i = 0; i < g->job_count; i++) {
+		const struct ingest_job *o = &g->jobs[i];
+
+		if (o != j && o->at != INGEST_IDLE && o->at != INGEST_STACKING &&
+		    (str_eq(o->blob.digest, j->blob.digest) ||
+		     (o->chains && j->chains && str_eq(o->chains->items[o->position], j->chains->items[j->position]))))
+			return true;
+	}
+	return false;
+}
+
+/* Look what there is, and begin what is missing. */
+static int start(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	struct staged *st = &g->staged;
+	int layer = j->chains ? staged_layer_stored(st, j->chains->items[j->position], err) : 1;
+	int blob = layer < 0 || j->distrust ? 0 : staged_blob_known(st, j->blob.digest, err);
+
+	if (layer < 0 || blob < 0)
+		return -err->code;
+	if (layer && blob) {
+		j->blob.state = STORE_BLOB_DONE;
+		j->blob.existed = true;
+		return 0;
+	}
+	j->unpack = !layer; /* else it is another packing of a layer that is there: only to be kept */
+	/* By a link of our own: so it may be removed meanwhile. */
+	if (blob)
+		blob = staged_pin_blob(st, j->blob.digest, err);
+	if (blob <= 0)
+		return blob < 0 ? blob : start_receiving(g, j, err);
+	autofd int in = staged_open_blob(st, j->blob.digest, err);
+
+	return in < 0 ? in : start_worker(g, j, in, err);
+}
+
+static size_t active_max(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < ACTIVE_MIN ? ACTIVE_MIN : n > ACTIVE_MAX ? ACTIVE_MAX : (size_t)n;
+}
+
+/* The largest first: it is what the others are finished before. */
+static struct ingest_job *next_job(struct store_ingest *g)
+{
+	struct ingest_job *best = NULL;
+
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+
+		if (j->at == INGEST_IDLE && j->blob.state == STORE_BLOB_QUEUED && !is_twin_busy(g, j) &&
+		    (!best || j->blob.size > best->blob.size))
+			best = j;
+	}
+	return best;
+}
+
+static int start_some(struct store_ingest *g, struct error *err)
+{
+	const size_t max = active_max();
+	struct ingest_job *j;
+
+	for (;;) {
+		size_t active = 0, all = 0;
+
+		for (size_t i = 0; i < g->job_count; i++) {
+			all += g->jobs[i].at == INGEST_AT_WORK;
+			active += g->jobs[i].at == INGEST_AT_WORK && g->jobs[i].blob.state != STORE_BLOB_WAITING;
+		}
+		if (active >= max || all >= WORKERS_MAX || !(j = next_job(g)))
+			return 0;
+		if (start(g, j, err) < 0)
+			return -err->code;
+	}
+}
+
+/* ---- what workers say ---- */
+
+/* The lock is ours. Is there still something to receive, and into the file that has the name? */
+static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, err);
+	const char *hex = image_digest_hex(j->blob.digest);
+	struct stat file, named;
+	int known = dir < 0 || j->distrust ? 0 : staged_blob_known(&g->staged, j->blob.digest, err);
+
+	if (dir < 0 || known < 0)
+		return -err->code;
+	if (fstat(j->partial_fd, &file) < 0)
+		return error_sys(err, errno, "the partial file of %s", j->blob.digest);
+	bool ours = safepath_stat(dir, hex, &named) == 0 && file.st_dev == named.st_dev && file.st_ino == named.st_ino;
+
+	if (known && ours)
+		(void)safepath_unlink(dir, hex, true, err); /* best effort: of no use any more */
+	if (known || !ours) {
+		job_again(j);
+		return 0;
+	}
+	if ((j->fresh || file.st_size > j->blob.size) && ftruncate(j->partial_fd, 0) < 0)
+		return error_sys(err, errno, "the partial file of %s", j->blob.digest);
+	j->blob.offset = j->fresh || file.st_size > j->blob.size ? 0 : (uint64_t)file.st_size;
+	j->fresh = false;
+	j->blob.state = STORE_BLOB_WANTED;
+	if (j->blob.offset == (uint64_t)j->blob.size) {
+		fd_close(&j->pipe_fd);
+		j->blob.state = STORE_BLOB_UNPACKING;
+	}
+	return worker_go(&j->worker, err);
+}
+
+/* The bytes are wrong. Once more, without what was there, or from the registry itself; then it is the registry's fault. */
+static int on_bad_bytes(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	const bool received = j->partial_fd >= 0;
+	struct error ignored;
+
+	if (++j->attempts < ATTEMPTS_MAX) {
+		log_debug("blob %s: %s; receiving it anew", j->blob.digest, err->msg);
+		j->fresh = true;
+		j->distrust = !received;
+		j->blob.primary_only = received && j->blob.offset == 0;
+		job_again(j);
+		return 0;
+	}
+	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, &ignored);
+
+	if (received && dir >= 0)
+		(void)safepath_unlink(dir, image_digest_hex(j->blob.digest), true, &ignored);
+	return error_wrap(err, "layer %s", j->blob.digest);
+}
+
+static int on_failure(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	if (err->kind == ERROR_UNAVAILABLE && j->partial_fd >= 0) {
+		j->why = *err;
+		job_stop(j);
+		j->blob.state = STORE_BLOB_CUT;
+		return 0;
+	}
+	if (err->kind == ERROR_INVALID)
+		return on_bad_bytes(g, j, err);
+	return error_wrap(err, "layer %s", j->blob.digest);
+}
+
+static int on_report(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	struct staged_layer *l = layer_of(g, j);
+	char is[DIGEST_TEXT_MAX];
+
+	digest_text(j->answer.report.digest_in, is);
+	if (!str_eq(is, j->blob.digest)) {
+		error_set(err, ERROR_INVALID, EBADMSG, "its content has digest %s", is);
+		return on_bad_bytes(g, j, err);
+	}
+	if (l && staged_layer_finish_take(&g->staged, l, &j->answer, err) < 0)
+		return -err->code;
+	worker_answer_done(&j->answer);
+	j->at = INGEST_COMPLETE;
+	return 0;
+}
+
+static int on_message(struct store_ingest *g, struct ingest_job *j, struct error *err)
+{
+	enum unpack_message_type type;
+
+	if (worker_next(&j->worker, &j->answer, &type, err) < 0)
+		return on_failure(g, j, err);
+	switch (type) {
+	case UNPACK_WAITING:
+		j->blob.state = STORE_BLOB_WAITING;
+		return 0;
+	case UNPACK_READY:
+		return on_ready(g, j, err);
+	case UNPACK_REPORT:
+		return on_report(g, j, err);
+	default:
+		return 0; /* kept in the answer */
+	}
+}
+
+/* ---- publishing ---- */
+
+/* Are the layers below in place, or complete with us? */
+static int can_stack(struct store_ingest *g, const struct staged_layer *l, struct error *err)
+{
+	for (size_t i = 0; i < l->position && l->answer.implied_count > 0; i++) {
+		int known = 0;
+
+		for (size_t k = 0; k < g->staged.layer_count && !known; k++)
+			known = g->staged.layers[k].complete && str_eq(g->staged.layers[k].chain, l->chains->items[i]);
+		if (!known)
+			known = staged_layer_stored(&g->staged, l->chains->items[i], err);
+		if (known <= 0)
+			return known;
+	}
+	return 1;
+}
+
+/* Stack what can be. Outside of the lock: the changes of owners and modes must be durable before the record. Returns whether
+ * there is something to publish. */
+static int stack_complete(struct store_ingest *g, struct error *err)
+{
+	bool any = false, changed = false;
+
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+		struct staged_layer *l = layer_of(g, j);
+		int ready = 1;
+
+		if (j->at != INGEST_COMPLETE && j->at != INGEST_STACKING)
+			continue;
+		if (l)
+			ready = can_stack(g, l, err);
+		if (ready < 0)
+			return ready;
+		if (ready && l) {
+			changed |= l->position > 0 && l->answer.implied_count > 0;
+			staged_layer_adopt(&g->staged, l);
+		}
+		j->stacked = ready;
+		any |= ready || j->at == INGEST_COMPLETE;
+	}
+	if (changed && syncfs(g->staged.staging.fd) < 0)
+		return error_sys(err, errno, "cannot make layers durable in %s", store_root(g->staged.store));
+	return any;
+}
+
+static int publish_job(struct store_ingest *g, struct ingest_job *j, int partial_dir, struct error *err)
+{
+	const struct staged_layer *l = layer_of(g, j);
+
+	if (j->at == INGEST_COMPLETE && j->partial_fd >= 0 &&
+	    publish_blob(g->staged.store, partial_dir, image_digest_hex(j->blob.digest), j->blob.digest, j->blob.size,
+			 err) < 0)
+		return -err->code;
+	if (j->stacked && l && publish_layer(&g->staged, l, err) < 0)
+		return -err->code;
+	j->at = INGEST_STACKING;
+	j->published = j->stacked;
+	return 0;
+}
+
+/* Those blobs that are pinned and that nobody has recorded any more come back with our link. */
+static int publish_pinned(struct store_ingest *g, struct error *err)
+{
+	struct staged *st = &g->staged;
+
+	for (size_t i = 0; i < st->blob_count; i++) {
+		if (publish_blob(st->store, st->staging.fd, st->blobs[i].file, st->blobs[i].digest, st->blobs[i].size,
+				 err) < 0)
+			return -err->code;
+	}
+	st->blob_count = 0;
+	return 0;
+}
+
+static int publish_round(struct store_ingest *g, struct error *err)
+{
+	struct store *s = g->staged.store;
+	autofd int partial = store_folder(s, PARTIAL_FOLDER, err);
+
+	if (partial < 0 || publish_pinned(g, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+
+		if ((j->at == INGEST_COMPLETE || j->at == INGEST_STACKING) && publish_job(g, j, partial, err) < 0)
+			return error_wrap(err, "layer %s", j->blob.digest);
+	}
+	return publish_sync(s, err) < 0 ? -err->code : index_commit(s, err);
+}
+
+static int publish_complete(struct store_ingest *g, struct error *err)
+{
+	struct store *s = g->staged.store;
+	struct error undo;
+	int any = stack_complete(g, err);
+
+	if (any <= 0)
+		return any;
+	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+
+	if (lock < 0 || index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+		return -err->code;
+	if (publish_round(g, err) < 0) {
+		(void)index_run(s, &undo, "ROLLBACK", NULL);
+		return -err->code;
+	}
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+
+		if (j->at != INGEST_STACKING)
+			continue;
+		fd_close(&j->partial_fd); /* with the lock: who waits finds the blob in its place */
+		if (j->published) {
+			j->at = INGEST_IDLE;
+			j->blob.state = STORE_BLOB_DONE;
+		}
+	}
+	return 0;
+}
+
+int store_ingest_step(struct store_ingest *g, struct error *err)
+{
+	struct pollfd look = {.events = POLLIN};
+	size_t done = 0;
+
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+
+		/* All that it has to say now, so that a layer's many messages do not take a round each. */
+		while (j->at == INGEST_AT_WORK && (look.fd = j->worker.talk) >= 0 && poll(&look, 1, 0) > 0) {
+			if (on_message(g, j, err) < 0)
+				return -err->code;
+		}
+	}
+	if (publish_complete(g, err) < 0 || start_some(g, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < g->job_count; i++)
+		done += g->jobs[i].blob.state == STORE_BLOB_DONE;
+	return done == g->job_count;
+}

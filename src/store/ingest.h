@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_INGEST_H
+#define STORE_INGEST_H
+
+/* What ingest.c (blobs and their workers) and ingest_record.c (documents and records) share. */
+
+#include "store/staged.h"
+
+/* A blob that shall be in the store, and perhaps a layer that shall be unpacked from it. */
+struct ingest_job {
+	struct store_ingest_blob blob;      /* what the caller sees */
+	const struct staged_chains *chains; /* in the arena; NULL: only the blob is wanted */
+	size_t position;                    /* of the layer in these */
+	const char *diff;                   /* in the arena */
+	bool unpack;                        /* the layer is missing */
+	size_t layer;                       /* 1 + index in staged.layers; 0: none has been begun */
+	struct worker worker;
+	struct worker_answer answer;
+	int partial_fd; /* owned; holds the lock as soon as READY was said */
+	int pipe_fd;    /* owned; the write end until it is taken */
+	bool stacked;   /* the layer may be published */
+	bool published; /* and was, in this transaction */
+	bool fresh;     /* what is in the partial file is not to be trusted */
+	bool distrust;  /* nor what is in the store */
+	unsigned attempts;
+	enum {
+		INGEST_IDLE,
+		INGEST_AT_WORK,
+		INGEST_COMPLETE, /* to be published */
+		INGEST_STACKING, /* the blob is published; the layer needs those below */
+	} at;
+	struct error why; /* state CUT */
+};
+
+enum ingest_record_kind { INGEST_NAME, INGEST_DIGEST, INGEST_OWN, INGEST_INDEX, INGEST_ARTIFACT };
+struct ingest_record {
+	enum ingest_record_kind kind;
+	const char *a, *b, *c, *d; /* in the arena */
+};
+struct ingest_image {
+	struct image_record record;
+	struct image_config config; /* owned */
+};
+
+struct store_ingest {
+	struct staged staged;
+	struct ingest_job *jobs; /* owned; complete before the first step */
+	size_t job_count;
+	struct store_document *texts; /* in the arena */
+	size_t text_count;
+	struct ingest_record *records; /* in the arena */
+	size_t record_count;
+	struct ingest_image *images; /* owned */
+	size_t image_count;
+	int rounds;
+};
+
+/* Put a blob on the list, unless it is there for the same layer. */
+void ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
+		size_t position, const char *diff);
+/* Begin anew: every blob is looked at once more. */
+void ingest_reset(struct store_ingest *g);
+void ingest_records_done(struct store_ingest *g);
+
+#endif

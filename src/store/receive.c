@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receiving a blob: see receive.h. The partial file is written in order and never shortened here, so that at each instant it
+ * holds a beginning of the blob. Writing back begins early: the sync at the end finds little left to do.
+ */
+#include "store/receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "store/unpack.h"
+
+#define WRITE_BACK_BYTES (UINT64_C(8) << 20)
+
+int receive_lock(int partial_fd, const struct unpack_talk *talk, struct error *err)
+{
+	char go;
+	int r;
+
+	if (flock(partial_fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return error_sys(err, errno, "cannot lock the partial file");
+		if (unpack_say(talk, UNPACK_WAITING, NULL, 0, NULL, 0, err) < 0)
+			return -err->code;
+		do
+			r = flock(partial_fd, LOCK_EX);
+		while (r < 0 && errno == EINTR);
+		if (r < 0)
+			return error_sys(err, errno, "cannot lock the partial file");
+	}
+	if (unpack_say(talk, UNPACK_READY, NULL, 0, NULL, 0, err) < 0)
+		return -err->code;
+	r = fd_read_all(talk->fd, &go, 1);
+	return r < 0 ? error_sys(err, -r, "the store has gone") : 0;
+}
+
+int receive_init(struct receive *r, int partial_fd, int pipe_fd, uint64_t size, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(partial_fd, &st) < 0)
+		return error_sys(err, errno, "the partial file");
+	if ((uint64_t)st.st_size > size)
+		return error_set(err, ERROR_INVALID, EFBIG, "the partial file has %lld bytes, the blob only %llu",
+				 (long long)st.st_size, (unsigned long long)size);
+	*r = (struct receive){.partial_fd = partial_fd, .pipe_fd = pipe_fd, .size = size, .kept = (uint64_t)st.st_size};
+	r->written_back = r->kept;
+	return 0;
+}
+
+static ssize_t read_kept(struct receive *r, void *data, size_t len, struct error *err)
+{
+	ssize_t n;
+
+	if (len > r->kept - r->at)
+		len = (size_t)(r->kept - r->at);
+	do
+		n = pread(r->partial_fd, data, len, (off_t)r->at);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_sys(err, errno, "cannot read the partial file");
+	return n > 0 ? n : error_set(err, ERROR_INTERNAL, EIO, "the partial file became shorter");
+}
+
+static int keep(struct receive *r, const unsigned char *data, size_t len, struct error *err)
+{
+	uint64_t at = r->at;
+
+	while (len > 0) {
+		ssize_t n = pwrite(r->partial_fd, data, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_sys(err, errno, "cannot write the blob");
+		data += n;
+		len -= (size_t)n;
+		at += (uint64_t)n;
+	}
+	if (at - r->written_back >= WRITE_BACK_BYTES) {
+		(void)sync_file_range(r->partial_fd, (off_t)r->written_back, (off_t)(at - r->written_back),
+				      SYNC_FILE_RANGE_WRITE); /* a hint: the sync at the end counts */
+		r->written_back = at;
+	}
+	return 0;
+}
+
+static ssize_t read_pipe(struct receive *r, void *data, size_t len, struct error *err)
+{
+	ssize_t n = 0;
+
+	if (len > r->size - r->at)
+		len = (size_t)(r->size - r->at);
+	do
+		n = r->pipe_fd < 0 ? 0 : read(r->pipe_fd, data, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_sys(err, errno, "cannot read from the registry");
+	if (n == 0)
+		return error_set(err, ERROR_UNAVAILABLE, ENODATA, "the transfer ended after %llu of %llu bytes",
+				 (unsigned long long)r->at, (unsigned long long)r->size);
+	return keep(r, data, (size_t)n, err) < 0 ? -err->code : n;
+}
+
+static ssize_t receive_read(void *arg, void *data, size_t len, struct error *err)
+{
+	struct receive *r = arg;
+	ssize_t n;
+
+	if (r->at == r->size)
+		return 0;
+	n = r->at < r->kept ? read_kept(r, data, len, err) : read_pipe(r, data, len, err);
+	if (n > 0)
+		r->at += (uint64_t)n;
+	return n;
+}
+
+struct stream_input receive_input(struct receive *r)
+{
+	return (struct stream_input){.read = receive_read, .arg = r};
+}
