@@ -290,7 +290,7 @@ TEST(our_own)
 		{"{\"A\":1}", "{{eq .A 1.0}}", "true"},
 		{"{\"a\":1}", "{{truncate \"h\u00e9llo\" 2}}", "h"},
 		{"{\"Name\":1,\"Nape\":2}", "{{.name}}", "!column 3: can't evaluate field name|did you mean .Name?"},
-		{"{\"Name\":1,\"Size\":2}", "{{.Siz}}", "!column 3: can't evaluate field Siz|did you mean .Size?"},
+		{"{\"Name\":1,\"Size\":2}", "{{.Sizes}}", "!column 3: can't evaluate field Sizes|did you mean .Size?"},
 		{"{\"Name\":1}", "x\n {{.Zzzzzzzz}}",
 		 "!line 2, column 4: can't evaluate field Zzzzzzzz|'{{json .}}' shows which fields there are"},
 		{"1", "{{uper .}}", "!column 3: there is no function \"uper\"|did you mean upper?"},
