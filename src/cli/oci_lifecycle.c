@@ -130,6 +130,11 @@ static int make(struct oci_global *g, const struct create_options *o, const char
 	opt.config_text = buf_str(&text);
 	opt.config_len = text.len;
 	adopt_listen_fds(&spec, &opt);
+	opt.notify_socket = getenv("NOTIFY_SOCKET");
+	if (opt.notify_socket)
+		r = runtime_add_notify(rt, &spec, id, err);
+	if (r < 0)
+		return r;
 	r = run ? runtime_run(rt, &spec, &opt, o->detach, &status, err) : runtime_create(rt, &spec, &opt, err);
 	if (r < 0)
 		return error_wrap(err, run ? "run failed" : "create failed");
@@ -176,7 +181,7 @@ static int run_start(void *global, void *options, const struct args *args, struc
 	int r = oci_open(global, &rt, err);
 
 	(void)options;
-	return r < 0 ? r : runtime_start(rt, args->items[0], err);
+	return r < 0 ? r : runtime_start(rt, args->items[0], getenv("NOTIFY_SOCKET"), err);
 }
 
 const struct command oci_start = {

@@ -208,6 +208,7 @@ static int go(struct making *m, int *ret_exit, struct error *err)
 		.idmap_root = m->idmap,
 		.detach_keys = m->opt->tty ? (m->opt->detach_keys ? m->opt->detach_keys : "ctrl-p,ctrl-q") : NULL,
 		.no_stdin = !m->opt->interactive,
+		.end_with_us = true,              /* nobody else would know of it */
 	};
 	struct runtime *rt;
 	int r = engine_runtime(m->engine, &rt, err);

@@ -309,7 +309,7 @@ int entry_lookup(struct entry *e, struct error *err)
 	return diagnose_missing(name, -best, e->envp, err);
 }
 
-static int set_labels(struct entry *e, struct error *err)
+int entry_label(struct entry *e, struct error *err)
 {
 	int r = lsm_apparmor_set_exec(e->self_fd, e->apparmor, err);
 
@@ -319,9 +319,9 @@ static int set_labels(struct entry *e, struct error *err)
 int entry_confine(struct entry *e, int *ret_notify, struct error *err)
 {
 	int notify = FD_NONE;
-	int r = set_labels(e, err);
+	int r = 0;
 
-	if (r == 0 && e->process->no_new_privileges)
+	if (e->process->no_new_privileges)
 		r = process_set_no_new_privs(err);
 	for (unsigned i = 0; i < e->preserve_fds; i++)
 		(void)fd_set_cloexec(3 + (int)i, false);

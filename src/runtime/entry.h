@@ -52,7 +52,10 @@ int entry_stdio(struct entry *e, struct error *err);
 int entry_user(struct entry *e, struct error *err);
 /* Find argv[0] by PATH. <0: NO_PROGRAM, NOT_EXECUTABLE, in the words that engines look for. */
 int entry_lookup(struct entry *e, struct error *err);
-/* LSM label for the exec, no_new_privs, descriptors, final capabilities, seccomp. @ret_notify: the listener's fd or
+/* LSM label for the exec to come. Early, so that a profile that is not loaded fails `create`, as with runc; programs that are
+ * run before (startContainer hooks) get it, too. */
+int entry_label(struct entry *e, struct error *err);
+/* no_new_privs, descriptors, final capabilities, seccomp. @ret_notify: the listener's fd or
  * FD_NONE. After this only entry_exec may follow (and handing over @ret_notify). */
 int entry_confine(struct entry *e, int *ret_notify, struct error *err);
 /* Does not return but on failure: NO_PROGRAM or NOT_EXECUTABLE with the cause found by looking at the file. */

@@ -234,6 +234,8 @@ static int walk_in(struct exec *x, struct error *err)
 		r = entry_user(&x->entry, err);
 	if (r == 0)
 		r = entry_lookup(&x->entry, err);
+	if (r == 0)
+		r = entry_label(&x->entry, err);
 	if (r == 0) {
 		r = launch_send(x->sync_inside, LAUNCH_READY, 0, NULL, FD_NONE);
 		r = r < 0 ? error_sys(err, -r, "answer the runtime") : wait_for_go(x, err);

@@ -205,14 +205,15 @@ static void loop(struct foreground *f, const struct pidref *child, struct relay 
 
 	while (!ended || open) {
 		const bool pending = open && r->at < r->len;
-		struct pollfd p[5] = {
+		struct pollfd p[6] = {
 			{.fd = ended ? -1 : child->fd, .events = POLLIN},
 			{.fd = f->signal_fd, .events = POLLIN},
 			{.fd = open && !pending ? r->master : -1, .events = POLLIN},
 			{.fd = pending ? r->out : -1, .events = POLLOUT},
 			{.fd = open && r->reading && !ended ? r->in : -1, .events = POLLIN},
+			{.fd = f->notify ? f->notify->sock : -1, .events = POLLIN},
 		};
-		int n = poll(p, 5, ended ? 0 : -1);
+		int n = poll(p, 6, ended ? 0 : -1);
 
 		if (n < 0 && errno != EINTR)
 			return;
@@ -224,6 +225,8 @@ static void loop(struct foreground *f, const struct pidref *child, struct relay 
 			open = relay_output(r);
 		if (p[4].revents)
 			relay_input(r);
+		if (p[5].revents)
+			notify_handle(f->notify, child);
 		if (p[0].revents)
 			ended = true;
 	}

@@ -12,12 +12,14 @@
 
 #include "base/error.h"
 #include "base/pidref.h"
+#include "runtime/notify.h"
 
 struct foreground {
 	int signal_fd;     /* owned; every signal that can be passed on */
 	sigset_t old_mask; /* what to put back */
 	bool active;
-	bool no_stdin; /* our standard input is not relayed to a terminal */
+	bool no_stdin;         /* our standard input is not relayed to a terminal */
+	struct notify *notify; /* borrowed; NULL: none. What the child tells the service manager */
 };
 #define FOREGROUND_NONE ((struct foreground){.signal_fd = FD_NONE})
 #define autoforeground __attribute__((cleanup(foreground_leave)))

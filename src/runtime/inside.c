@@ -10,7 +10,9 @@
 #include "runtime/inside.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -214,6 +216,12 @@ static int in_user(struct launch *l, const struct plan_step *s, struct error *er
 	return entry_user(&l->entry, err);
 }
 
+static int in_label(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return entry_label(&l->entry, err);
+}
+
 static int in_ready_tell(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
@@ -224,7 +232,12 @@ static int in_ready_tell(struct launch *l, const struct plan_step *s, struct err
  * connection must be the one word; a caller that dies before it leaves us waiting for the next. */
 static int wait_for_start(struct launch *l, struct error *err)
 {
+	/* Who dies before the container is on record leaves nobody who could end it by name: then it ends by itself. */
+	int r = receive(l, LAUNCH_RECORDED, err);
+
 	fd_close(&l->sync_inside);
+	if (r < 0)
+		return r;
 	for (;;) {
 		struct launch_message m;
 		int c = accept4(l->start_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -253,12 +266,26 @@ static int in_hooks_start(struct launch *l, const struct plan_step *s, struct er
 	return run_hooks(l, SPEC_HOOK_START_CONTAINER, RUNTIME_CREATED, FD_NONE, err);
 }
 
+/* Whoever asked for it may be gone already: then the signal never comes, but the other end of the connection is closed. The
+ * kernel forgets the request at each change of ids, so this is done last. */
+static int end_with_parent(struct launch *l, struct error *err)
+{
+	struct pollfd p = {.fd = l->sync_inside};
+	int r = process_set_death_signal(SIGKILL, FD_NONE, err);
+
+	if (r == 0 && poll(&p, 1, 0) > 0)
+		return error_set(err, ERROR_INTERNAL, EPIPE, "the runtime went away");
+	return r;
+}
+
 static int in_confine(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	autofd int notify = FD_NONE;
-	int r = entry_confine(&l->entry, &notify, err);
+	int r = l->opt->end_with_us ? end_with_parent(l, err) : 0;
 
 	(void)s;
+	if (r == 0)
+		r = entry_confine(&l->entry, &notify, err);
 	if (r == 0 && notify >= 0)
 		r = launch_send(l->sync_inside, LAUNCH_NOTIFY, 0, NULL, notify);
 	return r;
@@ -304,6 +331,7 @@ static const inside_fn steps[PLAN_OP_COUNT] = {
 	[PLAN_LOOKUP] = in_lookup,
 	[PLAN_STDIO] = in_stdio,
 	[PLAN_USER] = in_user,
+	[PLAN_LABEL] = in_label,
 	[PLAN_READY_TELL] = in_ready_tell,
 	[PLAN_START_WAIT] = in_start_wait,
 	[PLAN_HOOKS_START] = in_hooks_start,

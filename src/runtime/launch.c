@@ -48,6 +48,11 @@ static int host_state_dir(struct launch *l, const struct plan_step *s, struct er
 	l->state.created = arena_strdup(&l->state.arena, created);
 	l->state.owner = geteuid();
 	l->state.annotations = l->spec->annotations;
+	r = l->opt->notify_socket ? notify_make_dir(l->state.dir_fd, err) : 0;
+	if (r == 0 && !l->plan.wait_start)
+		r = notify_open(l->opt->notify_socket, l->state.dir_fd, &l->notify, err);
+	if (r < 0)
+		return r;
 	if (l->opt->config_text)
 		return state_write_new(l->state.dir_fd, STATE_CONFIG, l->opt->config_text, l->opt->config_len, err);
 	autojson struct json *doc = spec_to_json(l->spec);
@@ -631,6 +636,12 @@ static int host_go_tell(struct launch *l, const struct plan_step *s, struct erro
 	return tell(l, LAUNCH_GO, 0, err);
 }
 
+static int host_recorded_tell(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return tell(l, LAUNCH_RECORDED, 0, err);
+}
+
 static int host_record(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	int r = pidref_start_time(&l->init, &l->state.start_time, err);
@@ -693,6 +704,7 @@ static const host_fn steps[PLAN_HOST_OP_COUNT] = {
 	[PLAN_GO_TELL] = host_go_tell,
 	[PLAN_RECORD] = host_record,
 	[PLAN_PID_FILE] = host_pid_file,
+	[PLAN_RECORDED_TELL] = host_recorded_tell,
 };
 
 static int *fd_array(size_t count)
@@ -798,6 +810,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 		.sync_host = FD_NONE,
 		.sync_inside = FD_NONE,
 		.terminal = FD_NONE,
+		.notify = NOTIFY_NONE,
 		.new_root = FD_NONE,
 		.here_fd = FD_NONE,
 		.null_tree = FD_NONE,
@@ -891,6 +904,7 @@ void launch_done(struct launch *l)
 	fd_close(&l->sync_host);
 	fd_close(&l->sync_inside);
 	fd_close(&l->terminal);
+	notify_done(&l->notify);
 	if (l->have_filter)
 		seccomp_program_done(&l->filter);
 	cgroup_join_done(&l->join);

@@ -7,7 +7,7 @@
  * clone, the container's side (inside.c) each work on their own copy of it.
  *
  * They speak over one SOCK_SEQPACKET pair, strictly in turn:
- *	host -> inside   MAPPED (with the overlay), HOOKED (with the pid as the host sees it), GO
+ *	host -> inside   MAPPED (with the overlay), HOOKED (with the pid as the host sees it), GO; create: RECORDED
  *	inside -> host   PREPARED, READY, CONSOLE (with the terminal), NOTIFY (with the listener), FAILED (a struct error)
  * A closed end means that the other side has died, or, after GO, that execve succeeded.
  */
@@ -16,6 +16,7 @@
 #include "base/pidref.h"
 #include "cgroup/cgroup.h"
 #include "runtime/entry.h"
+#include "runtime/notify.h"
 #include "runtime/plan.h"
 #include "runtime/runtime.h"
 #include "runtime/state.h"
@@ -31,6 +32,7 @@ enum launch_message_type {
 	LAUNCH_CONSOLE,
 	LAUNCH_NOTIFY,
 	LAUNCH_FAILED,
+	LAUNCH_RECORDED,
 };
 struct launch_message {
 	enum launch_message_type type;
@@ -66,6 +68,7 @@ struct launch {
 	bool placed;                /* the clone puts init into its cgroup2 group */
 	int sync_host, sync_inside; /* the two ends */
 	int terminal;               /* host's side: the terminal's master in a foreground run */
+	struct notify notify;       /* run: what the program tells the service manager */
 	uint64_t ignored_signals;   /* what our caller made us ignore: the program starts without */
 	char rootfs[4096];          /* absolute path of the root, for records and messages */
 
@@ -114,7 +117,8 @@ int launch_receive(int sock, struct launch_message *ret, int *ret_fd);
 /* Send the seccomp listener @notify_fd with the container process state to listenerPath. */
 int launch_send_listener(const struct spec_seccomp *s, const struct state *state, enum runtime_status status, pid_t pid,
 			 int notify_fd, struct error *err);
-/* Fault injection for tests: BOTHY_FAIL_STEP names the step (its number in the list of its side, "host:7") that fails. */
+/* Fault injection for tests: BOTHY_FAIL_STEP names the step (its number in the list of its side, "host:7") that fails,
+ * or before which that side ends without a word ("host:7!"). */
 int launch_inject(const char *side, size_t step, struct error *err);
 
 /* When steps begin and end; in memory that both sides share. */

@@ -259,6 +259,8 @@ static void plan_host_after(struct plan *p)
 	host(p, PLAN_RECORD, 0, "");
 	if (p->opt->pid_file)
 		host(p, PLAN_PID_FILE, 0, p->opt->pid_file);
+	if (p->wait_start)
+		host(p, PLAN_RECORDED_TELL, 0, "");
 }
 
 static bool has_mntns(const struct plan *p)
@@ -324,12 +326,17 @@ static void plan_inside_root(struct plan *p)
 		inside(p, PLAN_ROOT_PROPAGATION, 0, "/");
 }
 
+static bool has_label(const struct spec_process *p)
+{
+	return p->apparmor_profile || p->selinux_label;
+}
+
 /* A procfs of our own costs a superblock: only those who write there get one. */
 static bool needs_proc(const struct plan *p)
 {
 	const struct spec_process *pr = &p->spec->process;
 
-	return p->new_timens || p->spec->linux_.sysctl.count || pr->apparmor_profile || pr->selinux_label;
+	return p->new_timens || p->spec->linux_.sysctl.count || has_label(pr);
 }
 
 static void plan_inside(struct plan *p)
@@ -363,6 +370,8 @@ static void plan_inside(struct plan *p)
 		inside(p, PLAN_STDIO, 0, "");
 		inside(p, PLAN_USER, 0, "");
 		inside(p, PLAN_LOOKUP, 0, s->process.args.items[0]);
+		if (has_label(&s->process))
+			inside(p, PLAN_LABEL, 0, "");
 	}
 	inside(p, PLAN_READY_TELL, 0, "");
 	inside(p, PLAN_START_WAIT, 0, "");
@@ -456,6 +465,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_GO_TELL] = {"tell", "the program may start", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_RECORD] = {"record", "the container's state for later verbs", "openat write renameat", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_PID_FILE] = {"pid file", "the process id for the engine", "openat write rename", RUNTIME_RECIPE_PROGRAM},
+	[PLAN_RECORDED_TELL] = {"tell", "the container is on record and may wait", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_SESSION] = {"session", "a session and a kernel keyring of its own", "setsid keyctl", RUNTIME_RECIPE_PID_UTS},
 	[PLAN_MAPPED_WAIT] = {"wait", "until the ids are mapped", "recvfrom", RUNTIME_RECIPE_USER},
 	[PLAN_BECOME_ROOT] = {"become root inside", "uid and gid 0 of the user namespace", "setresgid setresuid setgroups", RUNTIME_RECIPE_USER},
@@ -487,10 +497,11 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_LOOKUP] = {"find program", "", "openat2", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_STDIO] = {"stdio", "standard input and output belong to the user", "fchown", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_USER] = {"user", "capabilities, groups, ids, working directory", "prctl setgroups setresgid setresuid capset chdir", RUNTIME_RECIPE_LSM},
+	[PLAN_LABEL] = {"LSM label", "which AppArmor profile or SELinux label the program runs under", "write /proc/self/attr/exec", RUNTIME_RECIPE_LSM},
 	[PLAN_READY_TELL] = {"tell", "everything inside is ready", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_START_WAIT] = {"wait", "for the word to start", "accept4 recvfrom", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_HOOKS_START] = {"hooks startContainer", "programs of the container", "clone execve wait", RUNTIME_RECIPE_PROGRAM},
-	[PLAN_CONFINE] = {"confine", "LSM label, no_new_privs, seccomp", "write prctl seccomp close_range", RUNTIME_RECIPE_LSM},
+	[PLAN_CONFINE] = {"confine", "no_new_privs, seccomp", "prctl seccomp close_range", RUNTIME_RECIPE_LSM},
 	[PLAN_EXEC] = {"execute", "the program takes over", "execve", RUNTIME_RECIPE_PROGRAM},
 };
 /* clang-format on */

@@ -57,6 +57,7 @@ enum plan_op {
 	PLAN_GO_TELL,       /* run: the program may start, while we write it down */
 	PLAN_RECORD,        /* the final record: status, pid */
 	PLAN_PID_FILE,
+	PLAN_RECORDED_TELL, /* create: the container has a name now, and may wait for `start` without us */
 	PLAN_HOST_OP_COUNT,
 
 	/* container's side */
@@ -91,10 +92,11 @@ enum plan_op {
 	PLAN_LOOKUP,           /* find the program */
 	PLAN_STDIO,            /* stdio belongs to the program's user */
 	PLAN_USER,             /* bounding set, groups, ids, capabilities, cwd */
+	PLAN_LABEL,            /* the LSM label of the program: what is not loaded fails here, in `create` */
 	PLAN_READY_TELL,
 	PLAN_START_WAIT,
 	PLAN_HOOKS_START,
-	PLAN_CONFINE,          /* LSM label, no_new_privs, seccomp */
+	PLAN_CONFINE,          /* no_new_privs, seccomp */
 	PLAN_EXEC,
 	PLAN_OP_COUNT
 };

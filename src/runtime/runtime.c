@@ -172,10 +172,12 @@ int runtime_run(struct runtime *rt, const struct spec *spec, const struct runtim
 		(void)pidref_wait(&l.init, &status);
 		(void)remove_container(rt, &l.state, spec, l.cgroup, &ignored);
 	} else if (!detach) {
+		fg.notify = &l.notify;
 		r = foreground_wait(&fg, &l.init, l.terminal, opt->detach_keys, ret_exit, err);
 		finish(&l);
 	} else {
 		*ret_exit = 0;
+		notify_wait(&l.notify, &l.init);
 	}
 	launch_done(&l);
 	return r;
@@ -208,8 +210,10 @@ static int start_nothing(const struct state *s, const struct pidref *init, struc
 	return safepath_unlink(s->dir_fd, STATE_START, true, err);
 }
 
-static int start_created(struct runtime *rt, const struct state *s, const struct pidref *init, struct error *err)
+static int start_created(struct runtime *rt, const struct state *s, const struct pidref *init,
+			 const char *notify_socket, struct error *err)
 {
+	autonotify struct notify notify = NOTIFY_NONE;
 	autospec struct spec spec;
 	autofd int sock = FD_NONE;
 	int r;
@@ -218,6 +222,8 @@ static int start_created(struct runtime *rt, const struct state *s, const struct
 	r = state_load_spec(s, &spec, err);
 	if (r == 0 && !spec.process.set)
 		return start_nothing(s, init, err);
+	if (r == 0)
+		r = notify_open(notify_socket, s->dir_fd, &notify, err);
 	if (r == 0)
 		r = knock(s, &sock, err);
 	if (r < 0)
@@ -234,11 +240,13 @@ static int start_created(struct runtime *rt, const struct state *s, const struct
 		struct error ignored;
 
 		(void)runtime_delete(rt, s->id, true, &ignored);
+		return r;
 	}
-	return r;
+	notify_wait(&notify, init);
+	return 0;
 }
 
-int runtime_start(struct runtime *rt, const char *id, struct error *err)
+int runtime_start(struct runtime *rt, const char *id, const char *notify_socket, struct error *err)
 {
 	autostate struct state s = STATE_NONE;
 	autopidref struct pidref init = PIDREF_NONE;
@@ -251,7 +259,7 @@ int runtime_start(struct runtime *rt, const char *id, struct error *err)
 		return r;
 	switch (status) {
 	case RUNTIME_CREATED:
-		return start_created(rt, &s, &init, err);
+		return start_created(rt, &s, &init, notify_socket, err);
 	case RUNTIME_RUNNING:
 		return error_set(err, ERROR_CONFLICT, EBUSY, "cannot start an already running container");
 	case RUNTIME_PAUSED:

@@ -65,16 +65,21 @@ struct runtime_create_options {
 	unsigned preserve_fds; /* fds 3… handed on to the program, LISTEN_FDS included */
 	bool no_pivot;
 	bool no_new_keyring;
-	bool systemd_cgroup; /* answered with "not supported" */
+	bool systemd_cgroup;       /* answered with "not supported" */
+	const char *notify_socket; /* NOTIFY_SOCKET of our caller, with runtime_add_notify() in the spec; NULL: none */
 
 	/* The engine's additions. */
 	const struct runtime_overlay *overlay; /* NULL: spec.root.path is the root */
 	bool idmap_root;                       /* idmap the root (or overlay layers) with the container's mappings */
 	bool keep_on_exit;                     /* run: do not delete afterwards */
-	const char *detach_keys;               /* run with a terminal: NULL none */
-	bool no_stdin;                         /* run with a terminal: our standard input is not passed on */
-	struct runtime_trace *trace;           /* NULL: steps are not timed */
+	bool end_with_us;            /* run: the program is killed when this process dies, however that happens */
+	const char *detach_keys;     /* run with a terminal: NULL none */
+	bool no_stdin;               /* run with a terminal: our standard input is not passed on */
+	struct runtime_trace *trace; /* NULL: steps are not timed */
 };
+
+/* Make the program's NOTIFY_SOCKET part of @spec, for a container @id that is made with opt->notify_socket. */
+int runtime_add_notify(struct runtime *rt, struct spec *spec, const char *id, struct error *err);
 
 /* Make the container up to the moment before its program starts: afterwards it is "created" and waits for runtime_start.
  * Everything made is undone on failure. Returns 0 or <0: INVALID, CONFLICT (id taken), DENIED, UNSUPPORTED, NO_PROGRAM,
@@ -91,7 +96,9 @@ int runtime_run(struct runtime *rt, const struct spec *spec, const struct runtim
 /* Are these detach keys ("ctrl-p,ctrl-q")? Returns their number, or -EINVAL. Pure. */
 int runtime_check_detach_keys(const char *keys);
 
-int runtime_start(struct runtime *rt, const char *id, struct error *err);
+/* Let the program of a created container run. @notify_socket: NOTIFY_SOCKET of our caller, or NULL; with it, and when it was
+ * there at runtime_create, too, this returns only after the program has said that it is ready. */
+int runtime_start(struct runtime *rt, const char *id, const char *notify_socket, struct error *err);
 
 enum runtime_status {
 	RUNTIME_CREATING,

@@ -4,11 +4,13 @@
 import array
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
 
-from harness import check, check_equal, check_in, test
+import cve
+from harness import check, check_equal, check_in, read, test
 
 
 @test
@@ -266,6 +268,95 @@ def preserved_fds(w):
     check_equal(done.out.split(), ["0", "1", "2", "3", "4"])
     missing = w.oci("run", "--preserve-fds", "5", "--bundle", w.bundle(), w.id())
     check(missing.code == 1 and "preserved-fd" in missing.err, repr(missing))
+
+
+def notify_manager(w, text, start):
+    """A service manager: its socket, a container that says @text when it is asked to, and what came in.
+    @start(environment with the socket, bundle, name) starts the container and returns what to wait for."""
+    root = cve.image(w)
+    path = w.tmp / "manager.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        os.chmod(path, 0o777)
+        manager.settimeout(60)
+        w.env["NOTIFY_SOCKET"] = str(path)
+        script = f"while [ ! -e /now ]; do sleep 0.02; done; /probe notify '{text}' || exit 9; exec sleep 1000"
+        bundle = w.bundle(["sh", "-c", script], lambda c: c["root"].update(path=str(root)))
+        name = w.id()
+        waiting = start(bundle, name)
+        w.wait_for(lambda: '"running"' in w.oci("state", name).out, "the container to run")
+        check_equal(waiting.poll(), None, "it waits for the program to be ready")
+        (root / "now").touch()
+        said = [manager.recv(4096).decode() for _ in range(2)]
+        barrier, fds, _, _ = socket.recv_fds(manager, 100, 1)
+        pid = w.state(name)["pid"]
+        check_equal((said, barrier), (["READY=1\n", f"MAINPID={pid}\n"], b"BARRIER=1"), "what the manager was told")
+        os.close(fds[0])
+        del w.env["NOTIFY_SOCKET"]
+        return waiting, name
+
+
+@test
+def notify_socket_is_relayed(w):
+    """Type=notify: readiness comes out, with the number of the process on the host; nothing else of what a container says does."""
+    oci = [w.bin / "bothy-oci", "--root", w.tmp / "state"]
+    null = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+    def create_and_start(bundle, name):
+        check_equal(w.spawn([*oci, "create", "--bundle", bundle, name], **null).wait(60), 0, "create")
+        return w.spawn([*oci, "start", name], **null)
+    for start, code in ((create_and_start, 0),
+                        (lambda bundle, name: w.spawn([*oci, "run", "-d", "--bundle", bundle, name], **null), 0),
+                        (lambda bundle, name: w.spawn([*oci, "run", "--keep", "--bundle", bundle, name], **null), 137)):
+        waiting, name = notify_manager(w, "STATUS=x\nREADY=1\nMAINPID=1\nEXTEND_TIMEOUT_USEC=1", start)
+        if code:
+            check_equal(waiting.poll(), None, "a foreground run goes on")
+            w.ok("kill", name, "KILL")
+        check_equal(waiting.wait(60), code)
+        w.ok("delete", "--force", name)
+        shutil.rmtree(w.tmp / "image")
+        (w.tmp / "manager.sock").unlink()
+
+
+@test
+def a_program_that_ends_is_ready_for_nothing(w):
+    """NOTIFY_SOCKET without a word from the program: `start` ends with it, whether or not there is a manager."""
+    w.env["NOTIFY_SOCKET"] = str(w.tmp / "nobody")
+    done = w.run_bundle(["sh", "-c", "echo $NOTIFY_SOCKET; ls -l $NOTIFY_SOCKET | cut -c1-10; touch /run/notify/x"])
+    check_equal(done.out, "/run/notify/notify.sock\nsrwxrwxrwx\n", repr(done))
+    check_in("Read-only", done.err)
+    w.env["NOTIFY_SOCKET"] = "relative"
+    done = w.run_bundle(["true"])
+    check(done.code == 1 and "NOTIFY_SOCKET" in done.err, repr(done))
+
+
+def processes_with(word):
+    """Pids of those who have @word in their command line."""
+    return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if word in read(f"/proc/{pid}/cmdline")]
+
+
+@test
+def killed_at_each_step(w):
+    """Whichever side of a `create` is killed before whichever step: no process stays that nobody can name, whoever ran it."""
+    bundle = w.bundle(["sleep", "1000"])
+    killed = 0
+    for side in ("host", "inside"):
+        for step in range(200):
+            name = w.id()
+            w.env["BOTHY_FAIL_STEP"] = f"{side}:{step}!"
+            code = w.spawn([w.bin / "bothy-oci", "--root", w.tmp / "state", "create", "--bundle", bundle, name],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait(60)
+            if side == "host" and code:
+                recorded = w.oci("state", name)
+                if recorded.code or '"creating"' in recorded.out:
+                    w.wait_for(lambda n=name: not processes_with(n), f"the process of a create killed before step {step}")
+            w.ok("delete", "--force", name)
+            w.wait_for(lambda n=name: not processes_with(n), f"the process of a create killed before step {side}:{step}")
+            if code == 0:
+                break
+            killed += 1
+    del w.env["BOTHY_FAIL_STEP"]
+    check(killed > 20, f"only {killed} were killed: is the injection working?")
 
 
 @test

@@ -5,6 +5,7 @@
  *
  *	probe overwrite SECONDS    hold every foreign /proc/PID/exe, at least one, then open it for writing (V01)
  *	probe steal SECONDS        look through /proc/PID/fd, cwd and root of every newcomer, until there is a file /stop (V02)
+ *	probe notify TEXT          send it to NOTIFY_SOCKET
  *	probe reap                 wait for all children
  *	probe remount FILE         clone FILE's mount writable (V01)
  *	probe exe-flags FILE       is its mount or its memory read-only?
@@ -30,6 +31,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -363,6 +365,18 @@ static int syscalls(void)
 	return 0;
 }
 
+static int notify(const char *text)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	int sock = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	if (!path)
+		return 3;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	return sendto(sock, text, strlen(text), 0, (struct sockaddr *)&addr, sizeof(addr)) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -387,6 +401,8 @@ int main(int argc, char **argv)
 		return syscalls();
 	if (strcmp(verb, "pause") == 0 && argc == 3)
 		return usleep((useconds_t)atoi(argv[2]) * 1000);
+	if (strcmp(verb, "notify") == 0 && argc == 3)
+		return notify(argv[2]);
 	if (strcmp(verb, "reap") == 0) {
 		while (wait(NULL) > 0)
 			;
