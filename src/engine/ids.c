@@ -3,8 +3,8 @@
  * Which ids a container has on the host.
  *
  * As root each container gets a range of 65536 ids of its own. Nothing on disk depends on which one (layers and volumes
- * are idmapped when they are mounted), so ranges are taken for the life of a container only: a range is a file in the
- * state folder, made with O_EXCL, which needs no lock and no database. The ranges lie where no other program allocates
+ * are idmapped when they are mounted), so ranges are taken for the life of a container only: a range is a symbolic link to the
+ * container's id in the state folder. It is made whole by one system call, which needs no lock and no database. The ranges lie where no other program allocates
  * (systemd's documented "unused" part of the 31-bit ids) unless /etc/subuid gives some to the user "bothy".
  *
  * A plain user has what /etc/subuid gives, and container root is the user himself; where even that is missing, one id.
@@ -39,42 +39,31 @@ static int open_ids(struct engine *e, struct error *err)
 	return e->ids_fd < 0 ? e->ids_fd : 0;
 }
 
-/* A slot whose container is gone was left by a crash. */
-static bool is_stale(struct making *m, const char *name)
+int engine_claim(struct engine *e, int dir_fd, const char *name, const char *id, struct error *err)
 {
-	autobuf struct buf id = BUF_INIT(256);
+	int r = safepath_symlink(dir_fd, name, id, SAFEPATH_KEEP, err);
+	char holder[ENGINE_ID_LEN + 1];
 	struct error ignored;
-	struct store *store;
-	struct store_container folder;
 
-	if (safepath_read_file(m->engine->ids_fd, name, &id, &ignored) < 0 || !id.len)
-		return false; /* being made this moment */
-	if (engine_store(m->engine, &store, &ignored) < 0)
-		return false;
-	if (store_container_open(store, buf_str(&id), &folder, &ignored) == 0) {
-		store_container_done(&folder);
-		return false;
+	if (r == -EEXIST && safepath_readlink(dir_fd, name, holder, sizeof(holder), &ignored) == 0 &&
+	    engine_owner_is_dead(e, holder)) {
+		(void)safepath_unlink(dir_fd, name, true, &ignored);
+		r = safepath_symlink(dir_fd, name, id, SAFEPATH_KEEP, err);
 	}
-	return ignored.kind == ERROR_NOT_FOUND;
+	return r;
 }
 
 static int take_slot(struct making *m, unsigned slot, struct error *err)
 {
 	char name[16];
-	autofd int fd = FD_NONE;
 	int r;
 
 	(void)snprintf(name, sizeof(name), "%u", slot);
-	fd = safepath_create_file(m->engine->ids_fd, name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
-	if (fd == -EEXIST && is_stale(m, name)) {
-		(void)safepath_unlink(m->engine->ids_fd, name, true, err);
-		fd = safepath_create_file(m->engine->ids_fd, name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
-	}
-	if (fd < 0)
-		return fd;
-	m->range_slot = (int)slot; /* ours from here on: given back also when the disk is full */
-	r = fd_write_all(fd, m->id, ENGINE_ID_LEN);
-	return r < 0 ? error_sys(err, -r, "take a range of ids in '%s'", m->engine->state) : 0;
+	r = engine_claim(m->engine, m->engine->ids_fd, name, m->id, err);
+	if (r < 0)
+		return r == -EEXIST ? r : error_wrap(err, "take a range of ids in '%s'", m->engine->state);
+	m->range_slot = (int)slot;
+	return 0;
 }
 
 static int take_range(struct making *m, uint32_t *ret_first, struct error *err)

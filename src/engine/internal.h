@@ -42,9 +42,22 @@ struct making {
 	size_t node_count; /* device nodes made in the folder */
 };
 
+/* owner.c: we live, so the container lives: the lock on its folder @dir_fd. Returns 0, or -EBUSY: somebody is clearing the folder
+ * away (it was not locked yet); take another. */
+int engine_owner_take(int dir_fd);
+/* Is nobody there any more who owns container @id? Then all that was left of it is removed now. */
+bool engine_owner_is_dead(struct engine *e, const char *id);
+/* Do that with one container besides @own_id, chosen by chance: no dead one stays for long. */
+void engine_owner_look_at_one(struct engine *e, const char *own_id);
+/* The id of the container that @text means: a name, an id, or the beginning of one. <0: NOT_FOUND, CONFLICT (several). */
+int engine_container_find(struct engine *e, const char *text, char out[static ENGINE_ID_LEN + 1], struct error *err);
+
 /* ids.c: the user namespace and its maps. */
 int engine_ids_choose(struct making *m, struct error *err);
 void engine_ids_release(struct making *m);
+/* Make @name in @dir_fd a link to container @id: a name or a range is had by one at a time. One whose container's owner has died
+ * is taken over. Returns 0, -EEXIST (a living one has it), or another <0. */
+int engine_claim(struct engine *e, int dir_fd, const char *name, const char *id, struct error *err);
 /* Parse "container:host:size" (Podman's and Docker's form; size defaults to 1). Pure. */
 int engine_ids_parse_map(const char *text, const char *option, struct spec_id_map *ret, struct error *err);
 

@@ -20,16 +20,19 @@ static void own(struct making *m, enum spec_ns ns)
 	m->spec.linux_.ns[ns] = (struct spec_namespace){.present = true};
 }
 
-/* "container:ID": the namespace of a running container. */
+/* "container:NAME" or an id: the namespace of a running container. */
 static int of_container(struct making *m, enum spec_ns ns, const char *option, const char *name, struct error *err)
 {
+	char id[ENGINE_ID_LEN + 1];
 	struct runtime *rt;
 	enum runtime_status status;
 	pid_t pid;
 	int r = engine_runtime(m->engine, &rt, err);
 
 	if (r == 0)
-		r = runtime_status(rt, name, &status, &pid, err);
+		r = engine_container_find(m->engine, name, id, err);
+	if (r == 0)
+		r = runtime_status(rt, id, &status, &pid, err);
 	if (r == 0 && (status != RUNTIME_RUNNING || !pid))
 		r = error_set(err, ERROR_CONFLICT, ESRCH, "container '%s' is not running", name);
 	if (r < 0)

@@ -5,8 +5,7 @@
  *	id -> folder in the store (with the image held) -> id range -> namespaces, process, limits, security, mounts as a
  *	spec -> runtime_run in this process -> folder and range given back
  *
- * What is made outside the runtime is undone here on every way out; a crash leaves a folder and a range file that later
- * commands recognise as stale.
+ * What is made outside the runtime is undone here on every way out; what a crash leaves, later commands remove (owner.c).
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -65,7 +64,7 @@ static int suggest_image(struct making *m, struct error *err)
 	return -err->code;
 }
 
-/* The folder, and with it the image: nobody can remove it from under us. */
+/* The folder, and with it the image: nobody can remove it from under us. And we own it: see owner.c. */
 static int make_folder(struct making *m, struct error *err)
 {
 	struct store *store;
@@ -73,10 +72,18 @@ static int make_folder(struct making *m, struct error *err)
 	int r = engine_store(m->engine, &store, err);
 
 	if (r == 0)
+		r = new_id(m->id, err);
+	if (r == 0)
 		r = store_container_create(store, m->id, has_image(m) ? m->opt->image : NULL, flags, &m->image,
 					   &m->folder, err);
 	if (r < 0)
 		return has_image(m) && err->kind == ERROR_NOT_FOUND ? suggest_image(m, err) : r;
+	if (engine_owner_take(m->folder.dir_fd) < 0) {
+		store_container_done(&m->folder);
+		if (has_image(m))
+			store_image_done(&m->image);
+		return -EAGAIN;
+	}
 	m->folder_made = true;
 	m->have_image = has_image(m);
 	m->bundle = arena_printf(&m->spec.arena, "%s/containers/%s", store_root(store), m->id);
@@ -229,12 +236,12 @@ static int go(struct making *m, int *ret_exit, struct error *err)
 	return r;
 }
 
-/* --name: a file that names the id, made so that two containers can't have the same. */
+/* --name: a link to the id, so that two containers can't have the same. */
 static int take_name(struct making *m, int *ret_dir, struct error *err)
 {
 	autofree char *path = NULL;
 	autofd int dir = FD_NONE;
-	autofd int fd = FD_NONE;
+	int r;
 
 	if (!m->opt->name)
 		return 0;
@@ -247,15 +254,14 @@ static int take_name(struct making *m, int *ret_dir, struct error *err)
 	dir = safepath_state_open(path, err);
 	if (dir < 0)
 		return dir;
-	fd = safepath_create_file(dir, m->opt->name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
-	if (fd == -EEXIST)
+	r = engine_claim(m->engine, dir, m->opt->name, m->id, err);
+	if (r == -EEXIST)
 		return error_hint((error_set(err, ERROR_CONFLICT, EEXIST,
 					     "--name: a container called '%s' exists already", m->opt->name),
 				   err),
 				  "choose another name");
-	if (fd < 0)
-		return fd;
-	(void)fd_write_all(fd, m->id, ENGINE_ID_LEN);
+	if (r < 0)
+		return r;
 	*ret_dir = take_fd(&dir);
 	return 0;
 }
@@ -364,13 +370,18 @@ int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_ex
 	if (r < 0)
 		return r;
 	spec_init(&m.spec);
-	r = new_id(m.id, err);
-	if (r == 0)
-		r = close_input(o, err);
+	r = close_input(o, err);
+	/* Folder before name and range: what they link to is there, and owned, as long as they are. */
+	for (int i = 0; i < 16 && r == 0 && !m.folder_made; i++) {
+		r = make_folder(&m, err);
+		r = r == -EAGAIN ? 0 : r;
+	}
+	if (r == 0 && !m.folder_made)
+		r = error_set(err, ERROR_BUSY, EBUSY, "somebody removes the folders of new containers");
 	if (r == 0)
 		r = take_name(&m, &names_dir, err);
 	if (r == 0)
-		r = make_folder(&m, err);
+		engine_owner_look_at_one(e, m.id);
 	if (r == 0)
 		r = choose_root(&m, err);
 	if (r == 0)

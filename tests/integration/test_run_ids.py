@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from harness import check, check_equal, check_in, skip, test
+from harness import check, check_equal, check_in, read, skip, test
 
 MANY = 4294967295
 
@@ -42,6 +42,60 @@ def each_container_has_a_range_of_its_own(w):
     for inside, outside, count in ranges:
         check_equal((inside, count), (0, 65536))
         check(outside >= 0x70000000 and outside % 65536 == 0, f"{outside}")
+
+
+def killed_run(w, *args):
+    """A `bothy run` in the foreground that was killed as hard as can be; its container has ended with it."""
+    child = w.spawn([w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "run", *args, "embedded", "sh", "-c",
+                     "echo up; exec sleep 1000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    check_equal(child.stdout.readline(), "up\n")
+    inside = read(f"/proc/{child.pid}/task/{child.pid}/children").split()
+    check(inside, "it has no child")
+    child.kill()
+    child.wait()
+    w.wait_for(lambda: not any("sleep" in read(f"/proc/{pid}/cmdline") for pid in inside), "the container to end with its owner")
+
+
+@test
+def killed_with_its_container(w):
+    """kill -9 of a foreground run ends its container; its name, its range, its folder and its group are free for the next."""
+    for args in ((), ("-u", "1000"), ("--init",)):
+        killed_run(w, "--name", "hut", *args)
+        out(w, "--name", "hut", "embedded", "true")
+        for folder in ("run/bothy/names", "run/bothy/ids", "run/bothy/containers", "lib/containers"):
+            if (w.tmp / folder).is_dir():
+                check_equal(os.listdir(w.tmp / folder), [], f"{folder} after the next run")
+    # Without a name somebody comes by: each run looks at one other.
+    for _ in range(3):
+        killed_run(w)
+    for _ in range(3):
+        out(w, "embedded", "true")
+    check_equal(os.listdir(w.tmp / "lib/containers"), [], "three dead ones, looked at by three runs")
+
+
+@test
+def other_containers_by_name(w):
+    """container:NAME means a name, an id, or the beginning of one; the living are never taken for dead."""
+    command = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "run", "--name", "hut", "--init", "embedded",
+               "sh", "-c", "echo up; exec sleep 1000"]
+    child = w.spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    check_equal(child.stdout.readline(), "up\n")
+    identity = os.readlink(w.tmp / "run/bothy/names/hut")
+    pid = read(f"/proc/{child.pid}/task/{child.pid}/children").split()[0]
+    for name in ("hut", identity, identity[:12]):
+        for option, kind in (("--ipc", "ipc"), ("--network", "net"), ("--pid", "pid")):
+            if w.root: # a plain user's namespaces belong to the other's user namespace
+                seen = out(w, option, f"container:{name}", "--userns", "host", "embedded", "readlink", f"/proc/self/ns/{kind}")
+                check_equal(seen.strip(), os.readlink(f"/proc/{pid}/ns/{kind}"), f"{option} container:{name}")
+    done = w.bothy("run", "--ipc", "container:nobody", "embedded", "true")
+    check(done.code == 125 and "no container 'nobody'" in done.err, repr(done))
+    done = w.bothy("run", "--name", "hut", "embedded", "true")
+    check(done.code == 125 and "exists already" in done.err, repr(done))
+    check_equal(child.poll(), None, "it still runs")
+    child.terminate()
+    check_equal(child.wait(60), 143)
+    done = w.bothy("run", "--ipc", "container:hut", "embedded", "true")
+    check(done.code == 125 and "no container 'hut'" in done.err, repr(done))
 
 
 @test(root=True)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -274,22 +275,28 @@ def marks():
     return found
 
 
+def worked():
+    """Seconds that our children worked; the clock on the wall says how busy the host is."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def attack(w, cases):
     before = marks()
     wrong = []
     for number, c in enumerate(cases):
         root = w.tmp / f"s{number}"
         (w.tmp / "x.tar").write_bytes(c.archive())
-        start = time.monotonic()
+        start = worked()
         done = load(w, root, w.tmp / "x.tar")
-        took = time.monotonic() - start
+        took = worked() - start
         got = "harmless" if done.code == 0 else "refused" if done.code in (1, 125) and done.err.strip() else f"crash: {done!r}"
         if got != c.expect:
             wrong.append(f"{c.name}: expected {c.expect}, got {got}: {done!r}")
         if "signal" in done.err or "no report" in done.err:
             wrong.append(f"{c.name}: the unpacker fell over: {done.err}")
         if took > 30:
-            wrong.append(f"{c.name}: took {took:.0f} s")
+            wrong.append(f"{c.name}: took {took:.0f} s of work")
         diffs = [root / "layers" / n / "diff" for n in names(root / "layers")]
         for path in c.present:
             if got == "harmless" and not os.path.lexists(diffs[0] / path):
