@@ -17,8 +17,8 @@ int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *
 
 extern const struct command *const bothy_commands[];
 extern const struct program bothy_program;
-extern const struct command cmd_run, cmd_load, cmd_save, cmd_image, cmd_images, cmd_rmi, cmd_version, cmd_completion,
-	cmd_complete;
+extern const struct command cmd_run, cmd_load, cmd_import, cmd_save, cmd_image, cmd_images, cmd_rmi, cmd_version,
+	cmd_completion, cmd_complete;
 extern const struct command cmd_image_verify;
 
 /* What the store knows of a kind of thing, for completion. */

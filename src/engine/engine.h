@@ -83,6 +83,13 @@ struct engine_run_options {
  * Returns 0, or <0 with err->kind NO_PROGRAM (127), NOT_EXECUTABLE (126), others (125). */
 int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_exit, struct error *err);
 
+/* ---- images (change.c, image.c) ------------------------------------------------------------------------------------- */
+
+struct json;
+/* Apply one instruction of a Dockerfile ("CMD [\"sh\"]", "ENV A=1", podman's "CMD=sh") to @config, the object "config" of an
+ * image's config. Pure. Returns 0 or <0 INVALID. */
+int engine_change_apply(const char *text, struct json *config, struct error *err);
+
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);
 

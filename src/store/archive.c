@@ -455,15 +455,10 @@ static int bad_docker(struct error *err, const char *what)
 /* The media type of a layer file of a docker-archive, by its first bytes. */
 static const char *layer_media_type(int fd)
 {
-	static const char *const types[] = {
-		[IMAGE_PLAIN] = "application/vnd.oci.image.layer.v1.tar",
-		[IMAGE_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
-		[IMAGE_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
-	};
 	unsigned char magic[4];
 	ssize_t n = pread(fd, magic, sizeof(magic), 0);
 
-	return types[magic_compression(magic, n > 0 ? (size_t)n : 0)];
+	return magic_media_type(magic, n > 0 ? (size_t)n : 0);
 }
 
 static struct json *descriptor(const char *media_type, const char *digest, int64_t size)

@@ -192,6 +192,23 @@ int store_load(struct store *s, const char *path, int fd, const struct store_loa
 	       struct store_load_result *ret, struct error *err);
 void store_load_result_done(struct store_load_result *r);
 
+/* ---- importing (import.c) ------------------------------------------------------------------------------------------- */
+
+struct json;
+struct store_import_options {
+	const char *name;                      /* full, with tag; NULL: none */
+	const struct image_platform *platform; /* NULL: this machine's */
+	struct json *config; /* the object "config" of the image's config (Cmd, Env, …), borrowed; NULL: empty */
+	const char *comment; /* of its one entry of history; may be NULL */
+	struct store_limits limits;
+};
+#define STORE_ID_MAX (7 + 64 + 1) /* "sha256:", 64 digits, NUL */
+
+/* Make an image of one layer: the archive of a root file system that @fd gives (borrowed; plain, gzip or zstd), kept as it came.
+ * Returns 0 and its id, or <0: INVALID, LIMIT, UNSUPPORTED as store_load. Context: as store_load. */
+int store_import(struct store *s, int fd, const struct store_import_options *options, char ret_id[static STORE_ID_MAX],
+		 struct error *err);
+
 /* ---- saving (save.c) ----------------------------------------------------------------------------------------------- */
 
 /* One blob that a save writes. */

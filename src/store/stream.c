@@ -72,10 +72,12 @@ static int start(struct stream *s, struct error *err)
 {
 	s->started = true;
 	/* A pipe may give less than a magic at first. */
-	while (!s->eof && s->in_len < 4) {
+	while (!s->eof && s->in_len < STREAM_MAGIC_BYTES) {
 		if (read_more(s, err) < 0)
 			return -err->code;
 	}
+	if (magic_refuse_foreign(s->in, s->in_len, err) < 0)
+		return -err->code;
 	s->codec = codec_find(magic_compression(s->in, s->in_len), 0);
 	if (s->codec) {
 		s->codec_state = s->codec->open();

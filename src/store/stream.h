@@ -18,6 +18,7 @@
 #include "store/tar.h"
 
 #define STREAM_IN_BYTES (256u << 10)
+#define STREAM_MAGIC_BYTES 10u /* as many as tell what something is */
 #define STREAM_OUT_BYTES (1u << 20)
 
 /* Bounds; all must be set. */
@@ -46,6 +47,10 @@ struct codec {
 const struct codec *codec_find(enum image_compression compression, size_t nth);
 /* What the first bytes of a file say, without a decompressor. */
 enum image_compression magic_compression(const unsigned char *data, size_t len);
+/* OCI's media type of a layer that begins so. */
+const char *magic_media_type(const unsigned char *data, size_t len);
+/* 0, or <0 UNSUPPORTED with what to type when it is compressed in a way that is not read here. Wants STREAM_MAGIC_BYTES. */
+int magic_refuse_foreign(const unsigned char *data, size_t len, struct error *err);
 
 /* Where the bytes come from, in place of a descriptor. read gives at most @len of them, 0 at the end, <0 with @err. */
 struct stream_input {

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bothy import: a root file system as an image of one layer. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/bothy.h"
+#include "safepath/safepath.h"
+
+struct import_options {
+	struct strv changes;
+	const char *message, *platform;
+	bool quiet;
+};
+
+/* clang-format off */
+static const struct option table[] = {
+	{"change", 'c', OPTION_STRINGS, offsetof(struct import_options, changes), "INSTRUCTION", "apply this instruction of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR", 0},
+	{"message", 'm', OPTION_STRING, offsetof(struct import_options, message), "TEXT", "the comment in the image's history", 0},
+	{"platform", 0, OPTION_STRING, offsetof(struct import_options, platform), "OS/ARCH", "what it is made for (default: this machine)", 0},
+	{"quiet", 'q', OPTION_BOOL, offsetof(struct import_options, quiet), NULL, "show no progress", 0},
+	OPTION_END,
+};
+/* clang-format on */
+
+static int apply_changes(const struct strv *changes, struct json *config, struct error *err)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		if (engine_change_apply(changes->items[i], config, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+/* The name that the image shall have, in full; NULL there: none. */
+static int parse_name(struct arena *a, const char *text, const char **ret, struct error *err)
+{
+	struct image_reference ref;
+
+	if (!text)
+		return 0;
+	if (image_reference_parse(a, text, &ref, err) < 0)
+		return -err->code;
+	if (ref.digest)
+		return error_set(err, ERROR_INVALID, EINVAL, "import: '%.200s': a new image cannot have a given digest",
+				 text);
+	if (!ref.tag)
+		ref.tag = "latest";
+	*ret = image_reference_full(a, &ref);
+	return 0;
+}
+
+static int open_source(const char *source, struct error *err)
+{
+	if (!str_eq(source, "-"))
+		return safepath_host_open(source, O_RDONLY, 0, err);
+	if (isatty(STDIN_FILENO))
+		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "import: no archive was given"), err),
+				  "pipe one in: tar -C ROOT -c . | bothy import -");
+	int fd = fd_dup_min(STDIN_FILENO, 3);
+
+	return fd < 0 ? error_sys(err, -fd, "standard input") : fd;
+}
+
+static int import(const struct bothy_global *g, const struct import_options *o, const struct args *args,
+		  struct arena *a, struct error *err)
+{
+	autojson struct json *config = json_new_object();
+	autofree char *comment = mem_printf("Imported from %s", args->items[0]);
+	struct store_import_options io = {.config = config, .comment = o->message ? o->message : comment};
+	autoengine struct engine *e = NULL;
+	struct image_platform platform;
+	char id[STORE_ID_MAX];
+	struct store *store;
+
+	if (apply_changes(&o->changes, config, err) < 0 ||
+	    parse_name(a, args->count > 1 ? args->items[1] : NULL, &io.name, err) < 0)
+		return -err->code;
+	if (o->platform) {
+		if (image_platform_parse(a, o->platform, &platform, err) < 0)
+			return -err->code;
+		io.platform = &platform;
+	}
+	autofd int fd = open_source(args->items[0], err);
+	if (fd < 0 || bothy_open(g, &e, err) < 0 || engine_store(e, &store, err) < 0)
+		return -err->code;
+	if (store_import(store, fd, &io, id, err) < 0)
+		return error_wrap(err, "import %s", args->items[0]);
+	printf("%s\n", id);
+	return 0;
+}
+
+static int run(void *global, void *options, const struct args *args, struct error *err)
+{
+	struct arena a = {0};
+	int r = import(global, options, args, &a, err);
+
+	arena_done(&a);
+	return r;
+}
+
+static void done(void *options)
+{
+	struct import_options *o = options;
+
+	strv_done(&o->changes);
+}
+
+const struct command cmd_import = {
+	.name = "import",
+	.group = "Images",
+	.args = "FILE|- [REPOSITORY[:TAG]]",
+	.summary = "make an image of a root file system",
+	.details = "Reads a tar archive, plain or compressed with gzip or zstd, and prints the id of the image.",
+	.options = table,
+	.options_size = sizeof(struct import_options),
+	.min_args = 1,
+	.max_args = 2,
+	.run = run,
+	.done = done,
+	.examples = "  mmdebstrap --variant=minbase bookworm - | bothy import - debian:mine\n"
+		    "  bothy import -c 'CMD [\"/bin/sh\"]' -c 'ENV LANG=C.UTF-8' root.tar.gz team/base:1",
+};
