@@ -7,6 +7,7 @@ static const struct command_child image_children[] = {
 	{"ls", "list", &cmd_images},
 	{"load", NULL, &cmd_load},
 	{"import", NULL, &cmd_import},
+	{"pull", NULL, &cmd_pull},
 	{"save", NULL, &cmd_save},
 	{"rm", "remove", &cmd_rmi},
 	{"verify", NULL, &cmd_image_verify},
@@ -23,6 +24,18 @@ const struct command cmd_image = {
 };
 
 const struct command *const bothy_commands[] = {
-	&cmd_run, &cmd_images,  &cmd_image,      &cmd_load,     &cmd_import, &cmd_save,
-	&cmd_rmi, &cmd_version, &cmd_completion, &cmd_complete, NULL,
+	/* clang-format off */
+	&cmd_run,
+	&cmd_images,
+	&cmd_image,
+	&cmd_load,
+	&cmd_import,
+	&cmd_pull,
+	&cmd_save,
+	&cmd_rmi,
+	&cmd_version,
+	&cmd_completion,
+	&cmd_complete,
+	NULL,
+	/* clang-format on */
 };

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "runtime/runtime.h"
@@ -36,6 +37,77 @@ static inline void engine_cleanup(struct engine **e)
 
 /* The store, opened on first need. Borrowed from the engine. */
 int engine_store(struct engine *e, struct store **ret, struct error *err);
+
+/* ---- pulling ---------------------------------------------------------------------------------------------------- */
+
+enum engine_layer_state {
+	ENGINE_LAYER_QUEUED,
+	ENGINE_LAYER_WAITING,   /* another command is pulling it */
+	ENGINE_LAYER_PULLING,   /* bytes come */
+	ENGINE_LAYER_UNPACKING, /* all bytes are there */
+	ENGINE_LAYER_EXISTED,   /* it was there */
+	ENGINE_LAYER_DONE,
+	ENGINE_LAYER_STATE_COUNT
+};
+struct engine_layer {
+	const char *digest;
+	enum engine_layer_state state;
+	uint64_t size, at; /* bytes as they are sent; at counts what an earlier pull left */
+	uint64_t offset;   /* where this pull began */
+};
+/* Who wants to see what goes on. Texts may come from outside: they are not fit for a terminal as they are. Any may be NULL. */
+struct engine_observer {
+	void *arg;
+	/* A name is being pulled: "12" of "docker.io/library/debian". */
+	void (*begin)(void *arg, const char *tag, const char *repository);
+	/* The layers as they are now: after every change, and a few times a second. */
+	void (*layers)(void *arg, const struct engine_layer *layers, size_t count);
+	/* Something worth a line: a retry. */
+	void (*note)(void *arg, const char *text);
+	/* The layers' display is over, well or not. */
+	void (*end)(void *arg);
+};
+
+enum engine_pull_policy {
+	ENGINE_PULL_ALWAYS,  /* ask the registry */
+	ENGINE_PULL_MISSING, /* only when there is no image of that name */
+	ENGINE_PULL_NEVER,
+	ENGINE_PULL_NEWER,   /* ask, and be content with what is here when it does not answer */
+	ENGINE_PULL_POLICY_COUNT
+};
+/* Docker's and Podman's words. Returns 0 or <0 INVALID, which names @option. */
+int engine_pull_policy_parse(const char *text, const char *option, enum engine_pull_policy *ret, struct error *err);
+
+struct engine_pull_options {
+	enum engine_pull_policy policy;
+	const char *platform;                    /* "linux/arm64/v8"; NULL: this machine's */
+	bool all_platforms;                      /* every manifest of the index is kept, this machine's is unpacked */
+	bool all_tags;                           /* of the repository */
+	const char *creds, *authfile, *cert_dir; /* see registry.h */
+	bool no_verify;
+	int stop_fd;                            /* readable: end with EINTR; FD_NONE: none */
+	const struct engine_observer *observer; /* NULL: nobody */
+};
+struct engine_pulled_image {
+	const char *name;     /* full: with tag, or with digest */
+	const char *familiar; /* as people type it */
+	const char *digest;   /* what the name means in the registry */
+	const char *id;       /* "": none of its platforms is for this machine */
+	bool unchanged;       /* it was there */
+};
+struct engine_pulled {
+	struct arena arena;
+	struct engine_pulled_image *images;
+	size_t count;
+};
+/* Pull @name: a tag, a digest, or with all_tags a repository. What came before a failure or a kill stays for the next pull.
+ * Returns 0, or <0: NOT_FOUND, DENIED, UNAVAILABLE, UNSUPPORTED (nothing for the platform, an artifact), INVALID (the
+ * registry's answer breaks a rule), LIMIT; -EINTR when stop_fd became readable. */
+int engine_pull(struct engine *e, const char *name, const struct engine_pull_options *o, struct engine_pulled *ret,
+		struct error *err);
+void engine_pulled_done(struct engine_pulled *p);
+
+/* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* What `bothy run` was asked for; texts as typed, borrowed. Zeroed: nothing asked. */
 struct engine_run_options {
@@ -73,6 +145,8 @@ struct engine_run_options {
 	const char *network, *userns, *pid, *ipc, *uts, *cgroupns, *cgroup_parent;
 	struct strv uidmaps, gidmaps, time_offsets;
 	const char *stop_signal;
+	const char *pull, *platform; /* policy (NULL: missing) and platform for an image that has to be pulled */
+	const struct engine_observer *observer; /* of the pull; NULL: nobody */
 	char *const
 		*self_argv; /* our own command line, for running again from a protected copy (V01); NULL: not needed */
 	const char *

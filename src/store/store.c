@@ -146,6 +146,16 @@ int store_blob_read(struct store *s, const char *digest, char **ret_text, size_t
 	return 0;
 }
 
+void store_digest_of(const void *data, size_t len, char out[static STORE_DIGEST_MAX])
+{
+	digest_of(data, len, out);
+}
+
+bool store_digest_supported(const char *digest)
+{
+	return digest_supported(digest);
+}
+
 int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, struct error *err)
 {
 	autofd int dir = FD_NONE, fd = FD_NONE;

@@ -97,6 +97,11 @@ int store_layer_open(struct store *s, const struct store_layer *layer, struct er
  * @ret_text is NUL-terminated and freed with free(3); @ret_len may be NULL. */
 int store_blob_read(struct store *s, const char *digest, char **ret_text, size_t *ret_len, struct error *err);
 
+/* The digest of a text, "sha256:…", and whether the store can hold what has digest @digest (valid, and sha256). */
+#define STORE_DIGEST_MAX 72
+void store_digest_of(const void *data, size_t len, char out[static STORE_DIGEST_MAX]);
+bool store_digest_supported(const char *digest);
+
 /* A blob for reading, as it is stored: not verified, and it stays readable when somebody removes it. @ret_size: its bytes
  * (may be NULL). Returns the fd, owned by the caller, or <0: NOT_FOUND, INVALID (no digest). */
 int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, struct error *err);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -109,9 +110,14 @@ static int read_archive(int dir_fd, const struct unpack_job *job, const struct u
 /* Layers are many files: one syncfs is cheaper than an fsync for each. */
 static int sync_all(int dir_fd, const struct unpack_job *job, struct error *err)
 {
+	autofd int dir = FD_NONE;
+
 	if (!(job->flags & UNPACK_SYNC))
 		return 0;
-	if ((job->kind == UNPACK_SAVE ? fdatasync(UNPACK_PARTIAL_FD) : syncfs(dir_fd)) < 0)
+	dir = safepath_open_dir(dir_fd, "", false, err); /* syncfs takes no O_PATH */
+	if (dir < 0)
+		return dir;
+	if ((job->kind == UNPACK_SAVE ? fdatasync(UNPACK_PARTIAL_FD) : syncfs(dir)) < 0)
 		return error_sys(err, errno, "cannot make it durable");
 	return 0;
 }
@@ -155,6 +161,7 @@ int store_unpack_main(int argc, char **argv)
 	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD};
 	struct unpack_report report = {0};
 	struct error lost;
+	struct stat st;
 	int r;
 
 	(void)argc;
@@ -162,7 +169,9 @@ int store_unpack_main(int argc, char **argv)
 	r = do_job(&report, &report.err);
 	report.failed = r < 0;
 	if (unpack_say(&talk, UNPACK_REPORT, &report, sizeof(report), NULL, 0, &lost) < 0) {
-		fprintf(stderr, "bothy-unpack: %s\n", r < 0 ? report.err.msg : lost.msg);
+		/* A store that has gone wants to know nothing. Without one, somebody started us by hand. */
+		if (fstat(UNPACK_TALK_FD, &st) < 0 || !S_ISSOCK(st.st_mode))
+			fprintf(stderr, "bothy-unpack: %s\n", r < 0 ? report.err.msg : lost.msg);
 		return 125;
 	}
 	return r < 0;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bothy pull: an image from a registry. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "cli/bothy.h"
+#include "cli/progress.h"
+#include "kernel/signal.h"
+
+struct pull_options {
+	const char *platform, *progress, *policy, *creds, *authfile, *cert_dir;
+	struct option_bool tls_verify;
+	bool quiet, all_tags, all_platforms;
+};
+
+/* clang-format off */
+static const struct option table[] = {
+	{"all-tags", 'a', OPTION_BOOL, offsetof(struct pull_options, all_tags), NULL, "every tag of the repository", 0},
+	{"platform", 0, OPTION_STRING, offsetof(struct pull_options, platform), "OS/ARCH[/VARIANT]", "which one of several to take (default: this machine's)", 0},
+	{"all-platforms", 0, OPTION_BOOL, offsetof(struct pull_options, all_platforms), NULL, "keep all of them, to be pushed or saved; this machine's can be run", 0},
+	{"policy", 0, OPTION_STRING, offsetof(struct pull_options, policy), "always|missing|newer|never", "when to ask the registry (default: always)", 0},
+	{"quiet", 'q', OPTION_BOOL, offsetof(struct pull_options, quiet), NULL, "print the name only", 0},
+	{"progress", 0, OPTION_STRING, offsetof(struct pull_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
+	{"creds", 0, OPTION_STRING, offsetof(struct pull_options, creds), "USER[:PASSWORD]", "instead of the login", 0},
+	{"authfile", 0, OPTION_STRING, offsetof(struct pull_options, authfile), "FILE", "where the logins are", 0},
+	{"cert-dir", 0, OPTION_STRING, offsetof(struct pull_options, cert_dir), "DIR", "certificates and keys for the registry", 0},
+	{"tls-verify", 0, OPTION_TRISTATE, offsetof(struct pull_options, tls_verify), NULL, "check the registry's certificate (default: yes)", 0},
+	OPTION_END,
+};
+/* clang-format on */
+
+static void print(const struct engine_pulled *p, bool quiet)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct engine_pulled_image *image = &p->images[i];
+
+		if (!quiet) {
+			printf("Digest: %s\n", image->digest);
+			printf("Status: %s for %s\n",
+			       image->unchanged ? "Image is up to date" : "Downloaded newer image", image->familiar);
+		}
+		printf("%s\n", image->name);
+	}
+}
+
+static int run(void *global, void *options, const struct args *args, struct error *err)
+{
+	const struct pull_options *o = options;
+	autoprogress struct progress *progress = NULL;
+	autoengine struct engine *e = NULL;
+	struct engine_pulled pulled = {0};
+	autofd int stop = FD_NONE;
+	struct engine_pull_options po = {
+		.platform = o->platform,
+		.all_platforms = o->all_platforms,
+		.all_tags = o->all_tags,
+		.creds = o->creds,
+		.authfile = o->authfile,
+		.cert_dir = o->cert_dir,
+		.no_verify = o->tls_verify.set && !o->tls_verify.v,
+	};
+
+	if ((o->policy && engine_pull_policy_parse(o->policy, "--policy", &po.policy, err) < 0) ||
+	    progress_new(o->progress, o->quiet, "pull", &progress, err) < 0 || bothy_open(global, &e, err) < 0)
+		return -err->code;
+	stop = signal_open_fd((const int[]){SIGINT, SIGTERM, SIGHUP}, 3, NULL, err);
+	if (stop < 0)
+		return stop;
+	po.stop_fd = stop;
+	po.observer = progress_observer(progress);
+	int r = engine_pull(e, args->items[0], &po, &pulled, err);
+
+	if (r == 0)
+		print(&pulled, o->quiet);
+	engine_pulled_done(&pulled);
+	return r;
+}
+
+const struct command cmd_pull = {
+	.name = "pull",
+	.group = "Images",
+	.args = "NAME[:TAG|@DIGEST]",
+	.summary = "bring an image in from a registry",
+	.details =
+		"What a pull has received stays, whatever ends it: the next one goes on from there. Layers that are in the store\n"
+		"are not asked for. Several pulls at once share what they have in common.",
+	.options = table,
+	.options_size = sizeof(struct pull_options),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+	.examples = "  bothy pull debian:12\n  bothy pull --platform linux/arm64 debian:12\n"
+		    "  bothy pull -q registry.example.com:5000/app@sha256:…",
+};
