@@ -6,9 +6,11 @@
 #include "kernel/file.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,6 +90,16 @@ int file_open_proc(int dirfd, const char *path, int flags)
 	if (!file_is_fs(fd, PROC_SUPER_MAGIC))
 		return -EXDEV;
 	return take_fd(&fd);
+}
+
+void file_spread_folders(int fd)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_TOPDIR_FL)) {
+		flags |= FS_TOPDIR_FL;
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags); /* others than ext4 have no such thing */
+	}
 }
 
 int file_write_once(int fd, const void *text, size_t len)

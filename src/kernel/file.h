@@ -27,6 +27,10 @@ bool file_is_fs(int fd, unsigned long magic);
  * Returns the fd or -errno (-EXDEV, -ELOOP: something is mounted or linked over it; CVE-2019-16884, CVE-2025-52881). */
 int file_open_proc(int dirfd, const char *path, int flags);
 
+/* Tell ext4 and its like that what is in the folder @fd has nothing to do with each other: new folders in it begin in block
+ * groups of their own (chattr +T). Best effort. */
+void file_spread_folders(int fd);
+
 /* Write all of @text in one write(2), as attribute files need. Returns 0 or -errno. */
 int file_write_once(int fd, const void *text, size_t len);
 

@@ -157,6 +157,15 @@ int safepath_new_dir(int dir_fd, const char *name, mode_t mode, struct error *er
 	return 0;
 }
 
+int safepath_new_file(int dir_fd, const char *name, mode_t mode, struct error *err)
+{
+	if (check_name(name, err) < 0)
+		return -err->code;
+	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, mode);
+
+	return fd < 0 ? error_sys(err, errno, "make the file '%s'", name) : fd;
+}
+
 int safepath_new_node(int dir_fd, const char *name, mode_t mode, dev_t dev, struct error *err)
 {
 	if (check_name(name, err) < 0)

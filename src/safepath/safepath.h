@@ -89,6 +89,8 @@ int safepath_mknod(int dir_fd, const char *name, mode_t mode, dev_t dev, const s
 /* One call each, for a directory that nobody else can reach yet (a file system just made): nothing is verified, and the
  * umask counts. <0: CONFLICT when the name is taken. */
 int safepath_new_dir(int dir_fd, const char *name, mode_t mode, struct error *err);
+/* Returns the fd, opened for writing. */
+int safepath_new_file(int dir_fd, const char *name, mode_t mode, struct error *err);
 int safepath_new_node(int dir_fd, const char *name, mode_t mode, dev_t dev, struct error *err);
 /* Hard link of the file @fd (not of a name) as @name. */
 int safepath_link_fd(int fd, int dir_fd, const char *name, struct error *err);

@@ -4,7 +4,8 @@
 
 /*
  * The way of a layer's bytes in one pass: file → digest as stored → decompress → digest as unpacked → reader. The
- * decompressor is one row of a table of three functions (see codec.c), chosen by the first bytes (magic.c). Bounds on size and ratio are kept here, before a byte reaches the reader.
+ * decompressor is one row of a table of three functions (see codec.c), chosen by the first bytes (magic.c). Bounds on size
+ * and ratio are kept here, before a byte reaches the reader.
  */
 
 #include <stdbool.h>

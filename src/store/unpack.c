@@ -24,11 +24,14 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "kernel/kernel.h"
 #include "safepath/safepath.h"
 #include "store/model.h"
 #include "store/unpack_path.h"
+#include "store/writer.h"
 
 #define DIR_TIMES_MAX_BYTES (96u << 20) /* memory for the times of folders: about a million of them */
+#define FILE_MODE 0777u                 /* what creating a file can set */
 #define IMPLIED_MAX 65536u              /* folders without an entry that are told to the store */
 
 struct dir_time {
@@ -42,10 +45,14 @@ struct unpacker {
 	const struct unpack_talk *talk;
 	struct unpack_report *report;
 	struct tar tar;
+	struct writer writer;
 	/* The folder that the last entry went into: archives list a folder's files in a row. */
 	char parent_path[TAR_PATH_MAX + 1];
 	int parent_fd;     /* owned */
-	bool parent_stale; /* something was replaced since, which the path may have led through */
+	bool parent_stale; /* something was replaced since, which the path may have led through, or its owner changed */
+	gid_t parent_gid;
+	uid_t uid; /* ours, which new files have */
+	gid_t gid;
 	struct arena arena;
 	struct dir_time *times;
 	size_t time_count, time_bytes;
@@ -55,6 +62,7 @@ struct unpacker {
 static void unpacker_done(struct unpacker *u)
 {
 	fd_close(&u->parent_fd);
+	writer_done(&u->writer);
 	arena_done(&u->arena);
 	tar_done(&u->tar);
 }
@@ -140,6 +148,7 @@ static int open_parent(struct unpacker *u, const struct unpack_path *p, struct e
 {
 	size_t len = p->base ? p->base - 1 : 0;
 	struct error missing;
+	struct stat st;
 	int fd;
 
 	if (u->parent_fd >= 0 && !u->parent_stale && strncmp(u->parent_path, p->text, len) == 0 &&
@@ -152,7 +161,11 @@ static int open_parent(struct unpacker *u, const struct unpack_path *p, struct e
 	fd = safepath_open_dir(u->root_fd, u->parent_path, false, &missing);
 	if (fd < 0 && make_parents(u, u->parent_path, &fd, err) < 0)
 		return error_wrap(err, "the folder it lies in");
-	return u->parent_fd = fd;
+	u->parent_fd = fd;
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, errno, "look at the folder it lies in");
+	u->parent_gid = st.st_gid;
+	return fd;
 }
 
 static int set_xattrs(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
@@ -180,6 +193,9 @@ static int set_owner(struct unpacker *u, int fd, const struct tar_entry *e, stru
 {
 	if (u->job->flags & UNPACK_SINGLE_ID)
 		return 0;
+	/* What was just made has our ids; a folder may give its own group to what is in it (set-gid, grpid). */
+	if (e->type == TAR_FILE && e->uid == u->uid && e->gid == u->gid && u->parent_gid == u->gid)
+		return 0;
 	if (safepath_chown(fd, e->uid, e->gid, err) == 0)
 		return 0;
 	if (err->code == EINVAL)
@@ -199,11 +215,35 @@ static int set_all(struct unpacker *u, int fd, const struct tar_entry *e, struct
 {
 	struct timespec times[2] = {entry_mtime(e), entry_mtime(e)};
 
-	if (set_owner(u, fd, e, err) < 0 || safepath_chmod(fd, e->mode, err) < 0 || set_xattrs(u, fd, e, err) < 0)
+	if (set_owner(u, fd, e, err) < 0)
+		return -err->code;
+	/* Files are made with their mode; set-id bits come last. */
+	if ((e->type != TAR_FILE || e->mode & ~FILE_MODE) && safepath_chmod(fd, e->mode, err) < 0)
+		return -err->code;
+	if (set_xattrs(u, fd, e, err) < 0)
 		return -err->code;
 	if (e->type != TAR_DIR && futimens(fd, times) < 0)
 		return error_sys(err, errno, "cannot set its time");
 	return 0;
+}
+
+/* A sparse file's pieces, each at its place. */
+static int write_pieces(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
+{
+	const unsigned char *data;
+	uint64_t offset;
+	size_t len;
+	int r;
+
+	while ((r = tar_data(&u->tar, &data, &len, &offset, err)) > 0) {
+		/* Without a size: no piece is worth a direct write. */
+		writer_begin(&u->writer, fd, offset, 0);
+		if (writer_add(&u->writer, data, len, err) < 0)
+			return -err->code;
+	}
+	if (r == 0 && ftruncate(fd, (off_t)e->size) < 0)
+		return error_sys(err, errno, "cannot set the size");
+	return r;
 }
 
 static int write_data(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
@@ -213,22 +253,14 @@ static int write_data(struct unpacker *u, int fd, const struct tar_entry *e, str
 	size_t len;
 	int r;
 
+	if (e->pieces)
+		return write_pieces(u, fd, e, err);
+	writer_begin(&u->writer, fd, 0, e->size);
 	while ((r = tar_data(&u->tar, &data, &len, &offset, err)) > 0) {
-		while (len > 0) {
-			ssize_t n = pwrite(fd, data, len, (off_t)offset);
-
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				return error_sys(err, errno, "cannot write");
-			data += n;
-			offset += (uint64_t)n;
-			len -= (size_t)n;
-		}
+		if (writer_add(&u->writer, data, len, err) < 0)
+			return -err->code;
 	}
-	if (r == 0 && e->pieces && ftruncate(fd, (off_t)e->size) < 0)
-		return error_sys(err, errno, "cannot set the size");
-	return r;
+	return r < 0 ? r : writer_end(&u->writer, err);
 }
 
 /* Take away what has the name now. *@ret_hidden: it was a whiteout, so lower layers' content of that name stays hidden. */
@@ -247,7 +279,7 @@ static int clear_name(struct unpacker *u, int dir_fd, const char *name, bool *re
 
 static int apply_file(struct unpacker *u, int dir_fd, const char *name, const struct tar_entry *e, struct error *err)
 {
-	autofd int fd = safepath_create_file(dir_fd, name, O_WRONLY, 0600, SAFEPATH_KEEP, err);
+	autofd int fd = safepath_new_file(dir_fd, name, e->mode & FILE_MODE, err);
 
 	if (fd < 0)
 		return fd;
@@ -340,6 +372,7 @@ static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const cha
 	fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
 	if (fd < 0 || set_all(u, fd, e, err) < 0 || (hidden && set_opaque(fd, err) < 0))
 		return -err->code;
+	u->parent_stale = u->parent_stale || str_eq(path, u->parent_path);
 	return defer_time(u, path, e, err);
 }
 
@@ -352,6 +385,7 @@ static int apply_root(struct unpacker *u, const struct tar_entry *e, struct erro
 
 	if (fd < 0 || set_all(u, fd, e, err) < 0)
 		return -err->code;
+	u->parent_stale = true; /* its group may be another now */
 	return defer_time(u, "", e, err);
 }
 
@@ -401,13 +435,15 @@ static int apply_plain(struct unpacker *u, int dir_fd, const struct unpack_path 
 		if (str_eq(target.text, p->text))
 			return error_set(err, ERROR_INVALID, ELOOP, "a hard link to itself");
 	}
-	struct stat st;
+	/* All of them make the name first, and only where it is free. */
+	int r = apply_by_type[e->type](u, dir_fd, name, e, err);
 
-	if (safepath_stat(dir_fd, name, &st) == 0) {
+	if (r < 0 && err->code == EEXIST) {
 		if (clear_name(u, dir_fd, name, &hidden, err) < 0)
 			return -err->code;
+		r = apply_by_type[e->type](u, dir_fd, name, e, err);
 	}
-	return apply_by_type[e->type](u, dir_fd, name, e, err);
+	return r;
 }
 
 static int apply_entry(struct unpacker *u, const struct tar_entry *e, struct error *err)
@@ -483,12 +519,20 @@ int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, c
 		 struct unpack_report *report, struct error *err)
 {
 	autoclean(unpacker_done) struct unpacker u = {
-		.root_fd = root_fd, .job = job, .talk = talk, .report = report, .parent_fd = FD_NONE,
+		.root_fd = root_fd,
+		.job = job,
+		.talk = talk,
+		.report = report,
+		.parent_fd = FD_NONE,
+		.writer = WRITER_NONE,
+		.uid = geteuid(),
+		.gid = getegid(),
 	};
 	const struct tar_entry *e;
 	char name[200];
 	int r;
 
+	process_set_umask(0); /* files are made with the mode they shall have */
 	tar_init(&u.tar, stream_source(in));
 	while ((r = tar_next(&u.tar, &e, err)) > 0) {
 		if (count_entry(&u, e, err) < 0 || apply_entry(&u, e, err) < 0) {
