@@ -19,7 +19,8 @@ extern const struct command *const bothy_commands[];
 extern const struct program bothy_program;
 extern const struct command cmd_run, cmd_load, cmd_import, cmd_save, cmd_image, cmd_images, cmd_rmi, cmd_version,
 	cmd_completion, cmd_complete;
-extern const struct command cmd_image_verify, cmd_pull;
+extern const struct command cmd_pull;
+extern const struct command cmd_image_diff, cmd_image_verify;
 
 /* What the store knows of a kind of thing, for completion. */
 void bothy_values(void *global, const char *kind, struct completion *out);

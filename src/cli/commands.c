@@ -10,6 +10,7 @@ static const struct command_child image_children[] = {
 	{"pull", NULL, &cmd_pull},
 	{"save", NULL, &cmd_save},
 	{"rm", "remove", &cmd_rmi},
+	{"diff", NULL, &cmd_image_diff},
 	{"verify", NULL, &cmd_image_verify},
 	{NULL, NULL, NULL},
 };

@@ -83,7 +83,9 @@ int staging_collect_orphans(struct store *s, struct staging *g, struct error *er
 
 struct worker {
 	struct pidref pid;
-	int talk; /* owned */
+	int talk;                  /* owned */
+	store_change_fn on_change; /* UNPACK_DIFF: called by worker_finish */
+	void *on_change_arg;
 };
 #define WORKER_NONE ((struct worker){.pid = PIDREF_NONE, .talk = FD_NONE})
 

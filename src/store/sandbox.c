@@ -242,8 +242,8 @@ int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, str
 
 	process_set_umask(0);
 	if (process_set_dumpable(false, err) < 0 ||
-	    enter_folder(dir_fd, job->flags & UNPACK_OWN_MOUNTS, job->kind == UNPACK_VERIFY, &fd, err) < 0 ||
-	    set_limits(job, err) < 0 || drop_caps(err) < 0 || restrict_files(fd, job->kind == UNPACK_VERIFY, err) < 0 ||
+	    enter_folder(dir_fd, job->flags & UNPACK_OWN_MOUNTS, unpack_only_reads(job), &fd, err) < 0 ||
+	    set_limits(job, err) < 0 || drop_caps(err) < 0 || restrict_files(fd, unpack_only_reads(job), err) < 0 ||
 	    restrict_calls(err) < 0)
 		return error_wrap(err, "sandbox");
 	*ret_dir_fd = take_fd(&fd);

@@ -425,6 +425,41 @@ const struct error *store_ingest_why(const struct store_ingest *g, size_t i);
  * <0: BUSY (that happened several times). */
 int store_ingest_commit(struct store_ingest *g, struct error *err);
 
+/* ---- comparing ---------------------------------------------------------------------------------------------------- */
+
+enum store_change_kind { STORE_CHANGE_MODIFIED, STORE_CHANGE_ADDED, STORE_CHANGE_DELETED, STORE_CHANGE_KIND_COUNT };
+enum store_changed {
+	STORE_CHANGED_TYPE = 1, /* nothing else was compared */
+	STORE_CHANGED_CONTENT = 2,
+	STORE_CHANGED_MODE = 4,
+	STORE_CHANGED_OWNER = 8,
+	STORE_CHANGED_LINK = 16, /* a symlink's target */
+	STORE_CHANGED_XATTR = 32,
+	STORE_CHANGED_BELOW = 64, /* only something in this folder: no status is given */
+};
+/* One word for one bit. */
+const char *store_changed_name(enum store_changed bit);
+
+struct store_status {
+	uint32_t mode; /* with the type */
+	uint32_t uid, gid;
+	uint64_t size; /* 0 for folders */
+};
+struct store_change {
+	enum store_change_kind kind;
+	unsigned int what;            /* enum store_changed; 0 unless modified */
+	const char *path;             /* "etc/passwd"; may hold control characters */
+	struct store_status old, new; /* zero where the object was not */
+};
+/* @c lasts until the function returns. A result <0 (with @err) stops. */
+typedef int (*store_change_fn)(const struct store_change *c, void *arg, struct error *err);
+
+/* What is in the tree of image @new and not so in that of @old (NULL: in @new without its uppermost layer). Folders come before what
+ * is in them, names in byte order; of a deleted folder only itself is told. Files are compared by content, times are not.
+ * Works for plain users, mounts nothing. Returns 0, or <0: as store_image_find, LIMIT, what @fn said. */
+int store_image_diff(struct store *s, const char *old, const char *new, store_change_fn fn, void *arg,
+		     struct error *err);
+
 /* ---- removing --------------------------------------------------------------------------------------------------- */
 
 struct store_remove_result {

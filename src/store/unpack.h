@@ -29,6 +29,7 @@ enum unpack_kind {
 	UNPACK_SPLIT,  /* write each file of the archive at fd 0 as m<number>, whatever its name */
 	UNPACK_REMOVE, /* delete everything in the folder (owners that only the user namespace reaches) */
 	UNPACK_VERIFY, /* compare the folder, read-only, with the layer at fd 0 */
+	UNPACK_DIFF,   /* the folder has all layers, read-only; fd 0 lists those of two images */
 	UNPACK_SAVE,   /* only receive the blob, see UNPACK_RECEIVE */
 	UNPACK_KIND_COUNT
 };
@@ -47,11 +48,17 @@ struct unpack_job {
 	uint64_t blob_size;         /* UNPACK_RECEIVE: of the whole blob */
 };
 
+static inline bool unpack_only_reads(const struct unpack_job *job)
+{
+	return job->kind == UNPACK_VERIFY || job->kind == UNPACK_DIFF;
+}
+
 enum unpack_message_type {
 	UNPACK_REPORT,
 	UNPACK_MEMBER,
 	UNPACK_IMPLIED,
 	UNPACK_FINDING,
+	UNPACK_CHANGE,
 	UNPACK_WAITING, /* another command is receiving this blob */
 	UNPACK_READY,   /* we hold the lock now, and wait for one byte */
 	UNPACK_MESSAGE_COUNT
@@ -90,6 +97,17 @@ struct unpack_finding {
 	uint16_t path_len, text_len;
 };
 
+/* A difference between two images; the path follows. */
+struct unpack_status {
+	uint32_t mode, uid, gid, pad;
+	uint64_t size;
+};
+struct unpack_change {
+	uint32_t kind;                  /* enum store_change_kind */
+	uint32_t what;                  /* enum store_changed */
+	struct unpack_status status[2]; /* old, new */
+};
+
 /* ---- inside bothy-unpack ---------------------------------------------------------------------------------------- */
 
 /* How a job says something. Returns 0 or <0 (the other end is gone). */
@@ -110,6 +128,9 @@ int unpack_split(int dir_fd, struct stream *in, const struct unpack_job *job, co
  * an UNPACK_IMPLIED for each folder that the layer does not list. Returns 0 (also with findings), or <0: INVALID, LIMIT. */
 int unpack_verify(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
 		  struct unpack_report *report, struct error *err);
+/* Compare two images, whose layers @in_fd lists, in the folder of all layers; say an UNPACK_CHANGE for each difference. */
+int unpack_diff(int layers_fd, int in_fd, const struct unpack_talk *talk, struct unpack_report *report,
+		struct error *err);
 /* Empty the folder. */
 int unpack_remove(int dir_fd, struct error *err);
 

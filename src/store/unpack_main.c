@@ -145,6 +145,8 @@ static int do_job(struct unpack_report *report, struct error *err)
 		return -err->code;
 	if (job.kind == UNPACK_REMOVE)
 		return unpack_remove(dir_fd, err);
+	if (job.kind == UNPACK_DIFF)
+		return unpack_diff(dir_fd, UNPACK_INPUT_FD, &talk, report, err);
 	if (job.flags & UNPACK_RECEIVE &&
 	    (receive_lock(UNPACK_PARTIAL_FD, &talk, err) < 0 ||
 	     receive_init(&from, UNPACK_PARTIAL_FD, UNPACK_INPUT_FD, job.blob_size, err) < 0))

@@ -409,6 +409,29 @@ static int take_finding(struct worker_answer *a, const unsigned char *text, size
 	return 0;
 }
 
+static int pass_on_change(const struct worker *w, const unsigned char *text, size_t len, struct error *err)
+{
+	struct unpack_change c;
+	char path[TAR_PATH_MAX + 1];
+
+	if (!w->on_change || len < sizeof(c) || len - sizeof(c) > TAR_PATH_MAX)
+		return nonsense(err);
+	memcpy(&c, text, sizeof(c));
+	memcpy(path, text + sizeof(c), len - sizeof(c));
+	path[len - sizeof(c)] = '\0';
+	if (c.kind >= STORE_CHANGE_KIND_COUNT)
+		return nonsense(err);
+	const struct store_change out = {
+		.kind = (enum store_change_kind)c.kind,
+		.what = c.what,
+		.path = path,
+		.old = {c.status[0].mode, c.status[0].uid, c.status[0].gid, c.status[0].size},
+		.new = {c.status[1].mode, c.status[1].uid, c.status[1].gid, c.status[1].size},
+	};
+
+	return w->on_change(&out, w->on_change_arg, err);
+}
+
 static int take_message(struct worker_answer *a, const struct unpack_message *m, const unsigned char *text,
 			bool *ret_end, struct error *err)
 {
@@ -467,7 +490,9 @@ int worker_next(struct worker *w, struct worker_answer *a, enum unpack_message_t
 		return nonsense(err);
 	if (fd_read_all(w->talk, text, m.len) < 0)
 		return silent_end(w, err);
-	if (take_message(a, &m, text, &end, err) < 0)
+	int r = m.type == UNPACK_CHANGE ? pass_on_change(w, text, m.len, err) : take_message(a, &m, text, &end, err);
+
+	if (r < 0)
 		return -err->code;
 	*ret_type = (enum unpack_message_type)m.type;
 	if (!end)

@@ -164,3 +164,65 @@ def verify_of_many_files_is_bounded(w):
     check_equal(done.code, 1)
     check_in("many:1: 1400 findings", done.out)
     check_in("and 400 more", done.out)
+
+
+# ---- diff ------------------------------------------------------------------------------------------------------------
+
+
+@test
+def diff_of_one_image_is_its_uppermost_layer(w):
+    loaded(w)
+    check_equal(ok(w, "image", "diff", "team/app:1"), "C /etc\nA /etc/fifo\nA /etc/only?[31mred\nA /etc/other\n")
+    lines = ok(w, "image", "diff", "--stat", "team/base:1").splitlines()
+    check_equal(lines, ["C /etc", "D /etc/hosts   20B", "C /etc/passwd   content -4B", "C /tmp", "A /tmp/x   6B",
+                        # A plain user cannot give a folder that the layer does not list the owner of the one below.
+                        "C /usr" if w.root else "C /usr   owner 3:4 to 0:0",
+                        "A /usr/new   3B", "C /var", "C /var/lib", "D /var/lib/a   1B", "D /var/lib/b   1B", "A /var/lib/c   1B",
+                        "3 added, 6 changed, 3 deleted, +10B -26B"])
+
+
+@test
+def diff_of_two_images(w):
+    loaded(w)
+    rows = [json.loads(line) for line in ok(w, "image", "diff", "--format", "json", "team/app:1", "team/base:1").splitlines()]
+    check_equal([(r["Kind"], r["Path"]) for r in rows], [("C", "/etc"), ("D", "/etc/fifo"), ("D", "/etc/only\x1b[31mred"), ("D", "/etc/other")])
+    check_equal(rows[0]["Changed"], ["below"])
+    old = rows[3]["Old"]
+    check_equal((old["Uid"], old["Gid"], old["Mode"], old["Size"], old["Type"]), (7, 8, "0644", 1, "file"))
+    check_equal(ok(w, "image", "diff", "team/base:1", "team/base:1"), "")
+    done = w.bothy("image", "diff", "team/base:1", "nothing")
+    check_equal(done.code, 125)
+
+
+@test
+def diff_says_what_changed(w):
+    layout = Layout(w.tmp / "layout")
+    same = [hostile.directory("d/"), hostile.entry("d/same", b"same", mtime=5), hostile.entry("zero", bytes(70000))]
+    layout.image([tar(*same, hostile.entry("mode", b"x"), hostile.entry("type", b"x"), hostile.entry("owner", b"x", uid=5),
+                      hostile.symlink("link", "a"), hostile.entry("text", b"one"), hostile.directory("gone/"),
+                      hostile.entry("gone/x", b"x"), hostile.directory("becomes/"), hostile.entry("becomes/x", b"1"),
+                      hostile.pax([("SCHILY.xattr.user.k", b"1")]), hostile.entry("xattr", b""))], "old:1")
+    same[1] = hostile.entry("d/same", b"same", mtime=99)
+    layout.image([tar(*same, hostile.entry("mode", b"x", mode=0o600), hostile.directory("type/"), hostile.entry("type/in", b""),
+                      hostile.entry("owner", b"x", uid=6), hostile.symlink("link", "b"), hostile.entry("text", b"two"),
+                      hostile.entry("becomes", b"a file"), hostile.pax([("SCHILY.xattr.user.k", b"2")]), hostile.entry("xattr", b""))],
+                 "new:1")
+    ok(w, "load", "-q", "-i", layout.folder)
+    want = ["C /becomes   type directory to file", "D /gone", "C /link   link", "C /mode   mode 0644 to 0600", "C /owner   owner 5:0 to 6:0",
+            "C /text   content +0B", "C /type   type file to directory", "A /type/in   0B", "C /xattr   xattr"]
+    check_equal(ok(w, "image", "diff", "--stat", "old:1", "new:1").splitlines()[:-1], want)
+
+
+@test
+def diff_follows_the_rules_of_overlayfs(w):
+    """A file over a folder over a folder hides the lowest; whiteouts and opaque folders at every height; a hostile symlink on the way."""
+    layout = Layout(w.tmp / "layout")
+    one = tar(hostile.directory("a/"), hostile.entry("a/1", b"1"), hostile.directory("b/"), hostile.entry("b/1", b"1"), hostile.symlink("l", "/etc"))
+    two = tar(hostile.entry("a", b"now a file"), hostile.entry(".wh.b"), hostile.entry(".wh.l"))
+    three = tar(hostile.directory("a/"), hostile.entry("a/3", b"3"), hostile.directory("b/"), hostile.entry("b/3", b"3"), hostile.directory("l/"),
+                hostile.entry("l/passwd", b"mine"))
+    layout.image([one, two, three], "stack:1")
+    layout.image([tar()], "empty:1")
+    ok(w, "load", "-q", "-i", layout.folder)
+    check_equal(ok(w, "image", "diff", "empty:1", "stack:1").split()[1::2], ["/a", "/a/3", "/b", "/b/3", "/l", "/l/passwd"])
+    check_equal(ok(w, "image", "diff", "stack:1", "empty:1").split()[1::2], ["/a", "/b", "/l"])
