@@ -17,10 +17,27 @@ int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *
 
 extern const struct command *const bothy_commands[];
 extern const struct program bothy_program;
-extern const struct command cmd_run, cmd_load, cmd_import, cmd_save, cmd_image, cmd_images, cmd_rmi, cmd_version,
-	cmd_completion, cmd_complete;
+
+/* One a line, sorted: many people add to this. */
+extern const struct command cmd_complete;
+extern const struct command cmd_completion;
+extern const struct command cmd_history;
+extern const struct command cmd_image;
+extern const struct command cmd_image_diff;
+extern const struct command cmd_image_exists;
+extern const struct command cmd_image_inspect;
+extern const struct command cmd_image_verify;
+extern const struct command cmd_images;
+extern const struct command cmd_import;
+extern const struct command cmd_inspect;
+extern const struct command cmd_load;
 extern const struct command cmd_pull;
-extern const struct command cmd_image_diff, cmd_image_verify;
+extern const struct command cmd_rmi;
+extern const struct command cmd_run;
+extern const struct command cmd_save;
+extern const struct command cmd_tag;
+extern const struct command cmd_untag;
+extern const struct command cmd_version;
 
 /* What the store knows of a kind of thing, for completion. */
 void bothy_values(void *global, const char *kind, struct completion *out);

@@ -1,144 +1,256 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bothy images: what is in the store, newest first. */
+/* bothy images, image ls: what is in the store, newest first, one row for each name. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/filter.h"
+#include "cli/list.h"
+#include "cli/show.h"
 
 struct images_options {
-	bool quiet, no_trunc, digests;
+	bool all, quiet, no_trunc, digests;
 	const char *format;
+	struct strv filters;
 };
 
 /* clang-format off */
 static const struct option table[] = {
+	{"all", 'a', OPTION_BOOL, offsetof(struct images_options, all), NULL, "for scripts: every image is shown anyway", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct images_options, quiet), NULL, "print the ids only", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct images_options, no_trunc), NULL, "print whole ids", 0},
-	{"digests", 0, OPTION_BOOL, offsetof(struct images_options, digests), NULL, "print the digests of the manifests", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct images_options, format), "FORMAT", "table, or json: one object a line", 0},
+	{"digests", 0, OPTION_BOOL, offsetof(struct images_options, digests), NULL, "print what the names mean in their registries", 0},
+	{"filter", 'f', OPTION_STRINGS, offsetof(struct images_options, filters), "KEY=VALUE", "show only what fits; KEY!=VALUE for what does not", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct images_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
 	OPTION_END,
+};
+
+static const struct list_field fields[] = {
+	{"ID", "IMAGE ID"}, {"Repository", "REPOSITORY"}, {"Tag", "TAG"}, {"Digest", "DIGEST"}, {"CreatedSince", "CREATED"},
+	{"CreatedAt", "CREATED AT"}, {"Size", "SIZE"}, {"Containers", "CONTAINERS"}, {"SharedSize", "SHARED SIZE"},
+	{"UniqueSize", "UNIQUE SIZE"}, {"VirtualSize", "VIRTUAL SIZE"}, {NULL, NULL},
+};
+static const struct list_kind kinds[2] = {
+	{fields, "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}", "{{.ID}}"},
+	{fields, "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}", "{{.ID}}"},
+};
+
+static const char *const filter_keys[] = {
+	"dangling", "&label", "before", "since", "until", "reference", "id", "digest", "containers", "readonly", "intermediate", NULL,
 };
 /* clang-format on */
 
-struct row {
-	const char *repository, *tag, *digest;
-	char id[80], age[CLOCK_AGE_MAX + 8], size[16];
+/* ---- which ---- */
+
+/* Repositories that `images NAME` and reference= mean: a pattern for the name as it is shown or in full, with a tag or without. */
+static bool fits_reference(const struct store_image_row *row, const char *pattern)
+{
+	autofree char *tagged = NULL;
+	autofree char *bare = NULL;
+
+	if (!row->repository || !row->name)
+		return false;
+	tagged = mem_printf("%s:%s", row->repository, row->tag);
+	bare = mem_strndup(row->name, (size_t)(strrchr(row->name, ':') - row->name));
+	return filter_glob(pattern, tagged) || filter_glob(pattern, row->repository) ||
+	       filter_glob(pattern, row->name) || filter_glob(pattern, bare);
+}
+
+struct deciding {
+	struct store *store;
+	const struct store_image_row *row;
+	const struct strv *used; /* ids of images that containers stand on; filled when it is asked for */
 };
 
-static void fill(struct row *out, const struct store_image_row *in, const struct images_options *o)
+static int created_of(struct store *s, const char *name, int64_t *ret, struct error *err)
 {
-	const char *hex = strchr(in->id, ':') ? strchr(in->id, ':') + 1 : in->id;
+	autoimage struct store_image image = {};
 
-	out->repository = in->repository ? in->repository : "<none>";
-	out->tag = in->tag ? in->tag : "<none>";
-	out->digest = in->manifest_digest ? in->manifest_digest : "<none>";
-	if (o->no_trunc)
-		(void)snprintf(out->id, sizeof(out->id), "%s", in->id);
-	else
-		(void)snprintf(out->id, sizeof(out->id), "%.12s", hex);
-	if (in->created_ns) {
-		char age[CLOCK_AGE_MAX];
-
-		clock_format_age(clock_realtime_ns() - in->created_ns, age);
-		(void)snprintf(out->age, sizeof(out->age), "%s ago", age);
-	} else {
-		(void)str_copy(out->age, sizeof(out->age), "N/A");
-	}
-	str_from_size((uint64_t)(in->size_bytes > 0 ? in->size_bytes : 0), out->size);
+	if (store_image_find(s, name, &image, err) < 0)
+		return error_wrap(err, "--filter");
+	*ret = image.created_ns;
+	return 0;
 }
 
-static void print_json_line(const struct row *r)
+static const char *get_label(const void *labels, const char *key)
 {
-	autojson struct json *j = json_new_object();
-	autobuf struct buf text = BUF_INIT(65536);
+	return spec_map_get(labels, key);
+}
 
+static int fits_label(const struct deciding *d, const char *value, struct error *err)
+{
+	autoimage struct store_image image = {};
+
+	if (store_image_find(d->store, d->row->id, &image, err) < 0)
+		return err->kind == ERROR_NOT_FOUND ? 0 : -err->code; /* it went meanwhile */
+	return filter_label(value, get_label, &image.config.labels);
+}
+
+static bool fits_digest(const struct store_image_row *row, const char *value)
+{
+	bool fits = str_starts(row->manifest_digest, value) || (row->target && str_starts(row->target, value));
+
+	for (size_t i = 0; i < row->digests.count && !fits; i++)
+		fits = str_starts(strrchr(row->digests.items[i], '@') + 1, value);
+	return fits;
+}
+
+static int fits(const char *key, const char *value, void *arg, struct error *err)
+{
+	const struct deciding *d = arg;
+	const struct store_image_row *row = d->row;
+	int64_t moment;
+	bool yes;
+
+	switch (key[0]) {
+	case 'l':
+		return fits_label(d, value, err);
+	case 'b': /* before */
+		return created_of(d->store, value, &moment, err) < 0 ? -err->code : row->created_ns < moment;
+	case 's': /* since */
+		return created_of(d->store, value, &moment, err) < 0 ? -err->code : row->created_ns > moment;
+	case 'u': /* until */
+		return filter_time(key, value, &moment, err) < 0 ? -err->code : row->created_ns < moment;
+	}
+	if (str_eq(key, "reference"))
+		return fits_reference(row, value);
+	if (str_eq(key, "id"))
+		return str_starts(row->id, value) || str_starts(row->id + strlen("sha256:"), value);
+	if (str_eq(key, "digest"))
+		return fits_digest(row, value);
+	if (filter_bool(key, value, &yes, err) < 0)
+		return -err->code;
+	/* Nothing here is read-only or an intermediate image. */
+	return yes == (str_eq(key, "dangling")     ? !row->tag
+		       : str_eq(key, "containers") ? strv_contains(d->used, row->id)
+						   : false);
+}
+
+/* ---- rows ---- */
+
+static void digest_of(const struct store_image_row *row, char out[static 160])
+{
+	/* An image without a name may still have come from a repository: pulled by digest, or its name went to a newer one. */
+	const char *digest = row->target && row->target[0] ? row->target
+			     : row->digests.count          ? strrchr(row->digests.items[0], '@') + 1
+							   : "<none>";
+
+	(void)str_copy(out, 160, digest);
+}
+
+static struct json *make_row(const struct store_image_row *row, const struct images_options *o)
+{
+	struct json *j = json_new_object();
+	char text[160];
+	struct image_reference ref;
+	struct arena a = {};
+	struct error err;
+	const char *repository = row->repository;
+
+	if (!repository && row->digests.count && image_reference_parse(&a, row->digests.items[0], &ref, &err) == 0) {
+		ref.digest = NULL;
+		repository = image_reference_familiar(&a, &ref);
+	}
 	json_set(j, "Containers", json_new_str("N/A"));
-	json_set(j, "CreatedSince", json_new_str(r->age));
-	json_set(j, "Digest", json_new_str(r->digest));
-	json_set(j, "ID", json_new_str(r->id));
-	json_set(j, "Repository", json_new_str(r->repository));
-	json_set(j, "Size", json_new_str(r->size));
-	json_set(j, "Tag", json_new_str(r->tag));
-	if (json_write(j, false, &text))
-		printf("%s\n", buf_str(&text));
+	show_moment(row->created_ns, text);
+	json_set(j, "CreatedAt", json_new_str(row->created_ns ? text : "N/A"));
+	show_age(row->created_ns, text);
+	json_set(j, "CreatedSince", json_new_str(row->created_ns ? text : "N/A"));
+	digest_of(row, text);
+	json_set(j, "Digest", json_new_str(text));
+	show_id(row->id, o->no_trunc, text);
+	json_set(j, "ID", json_new_str(text));
+	json_set(j, "Repository", json_new_str(repository ? repository : "<none>"));
+	json_set(j, "SharedSize", json_new_str("N/A"));
+	str_from_size(row->size_bytes > 0 ? (uint64_t)row->size_bytes : 0, text);
+	json_set(j, "Size", json_new_str(text));
+	json_set(j, "Tag", json_new_str(row->tag ? row->tag : "<none>"));
+	json_set(j, "UniqueSize", json_new_str("N/A"));
+	json_set(j, "VirtualSize", json_new_str(text));
+	arena_done(&a);
+	return j;
 }
 
-static void print_table(const struct store_image_list *list, const struct images_options *o)
+static int used_images(struct store *s, struct strv *ret, struct error *err)
 {
-	int repository = 10;
-	int tag = 3;
-	struct row r;
+	autostrv struct strv ids = {};
+	struct error gone;
 
-	for (size_t i = 0; i < list->count; i++) {
-		fill(&r, &list->rows[i], o);
-		repository = (int)strlen(r.repository) > repository ? (int)strlen(r.repository) : repository;
-		tag = (int)strlen(r.tag) > tag ? (int)strlen(r.tag) : tag;
+	if (store_container_list(s, &ids, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < ids.count; i++) {
+		char *image = NULL;
+
+		if (store_container_image(s, ids.items[i], &image, &gone) == 0 && image)
+			strv_push_take(ret, image);
 	}
-	printf("%-*s   %-*s   ", repository, "REPOSITORY", tag, "TAG");
-	if (o->digests)
-		printf("%-71s   ", "DIGEST");
-	printf("%-*s   %-14s   SIZE\n", o->no_trunc ? 71 : 12, "IMAGE ID", "CREATED");
-	for (size_t i = 0; i < list->count; i++) {
-		fill(&r, &list->rows[i], o);
-		printf("%-*s   %-*s   ", repository, r.repository, tag, r.tag);
-		if (o->digests)
-			printf("%-71s   ", r.digest);
-		printf("%-*s   %-14s   %s\n", o->no_trunc ? 71 : 12, r.id, r.age, r.size);
-	}
+	return 0;
 }
 
-static void print(const struct store_image_list *list, const struct images_options *o)
+static int print(struct store *s, const struct store_image_list *images, const struct images_options *o,
+		 const struct filters *f, const char *pattern, struct error *err)
 {
-	struct row r;
+	autolist struct list *l = NULL;
+	autostrv struct strv used = {};
+	struct deciding d = {.store = s, .used = &used};
+	const char *last = NULL;
+	int r = list_new(&kinds[o->digests], o->format, o->quiet, &l, err);
 
-	if (!o->quiet && !str_eq(o->format, "json")) {
-		print_table(list, o);
-		return;
+	if (r == 0 && filters_have(f, "containers"))
+		r = used_images(s, &used, err);
+	for (size_t i = 0; i < images->count && r >= 0; i++) {
+		d.row = &images->rows[i];
+		/* An id is printed once, however many names it has. */
+		if ((pattern && !fits_reference(d.row, pattern)) || (o->quiet && !o->format && str_eq(last, d.row->id)))
+			continue;
+		r = filters_match(f, filter_keys, fits, &d, err);
+		if (r > 0) {
+			last = d.row->id;
+			r = list_add(l, make_row(d.row, o), err);
+		}
 	}
-	for (size_t i = 0; i < list->count; i++) {
-		fill(&r, &list->rows[i], o);
-		if (!o->quiet)
-			print_json_line(&r);
-		else if (i == 0 || !str_eq(list->rows[i].id, list->rows[i - 1].id))
-			printf("%s\n", r.id);
-	}
+	return r < 0 ? r : list_end(l, err);
 }
 
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
 	const struct images_options *o = options;
+	autoclean(store_image_list_done) struct store_image_list images = {};
+	autofilters struct filters f = {};
 	autoengine struct engine *e = NULL;
-	struct store_image_list list;
 	struct store *store;
-	int r = 0;
 
-	(void)args;
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--format: expected table or json, got \"%s\"",
-				 o->format);
-	r = bothy_open(global, &e, err);
-	if (r == 0)
-		r = engine_store(e, &store, err);
-	if (r == 0)
-		r = store_image_list(store, &list, err);
-	if (r < 0)
-		return r;
-	print(&list, o);
-	store_image_list_done(&list);
-	return 0;
+	if (filters_parse(&o->filters, filter_keys, &f, err) < 0 || bothy_open(global, &e, err) < 0 ||
+	    engine_store(e, &store, err) < 0 || store_image_list(store, &images, err) < 0)
+		return -err->code;
+	return print(store, &images, o, &f, args->count ? args->items[0] : NULL, err);
+}
+
+static void done(void *options)
+{
+	strv_done(&((struct images_options *)options)->filters);
 }
 
 const struct command cmd_images = {
 	.name = "images",
 	.group = "Images",
-	.args = "",
+	.args = "[REPOSITORY[:TAG]]",
 	.summary = "list the images",
+	.details =
+		"Filters: dangling=true|false, label=KEY[=VALUE], before=IMAGE, since=IMAGE, until=TIME, reference=PATTERN, id=ID,\n"
+		"digest=DIGEST, containers=true|false. Values of one key are alternatives (labels: all must fit), keys restrict each\n"
+		"other.",
 	.options = table,
 	.options_size = sizeof(struct images_options),
-	.max_args = 0,
+	.max_args = 1,
 	.run = run,
+	.done = done,
+	.examples = "  bothy images 'debian:*'\n"
+		    "  bothy images --filter label=team=core --filter 'reference!=*:latest'\n"
+		    "  bothy images --format 'table {{.Repository}}:{{.Tag}}\\t{{.Size}}'\n"
+		    "  bothy rmi $(bothy images -q --filter dangling=true)",
 };

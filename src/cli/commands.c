@@ -5,6 +5,11 @@
 /* clang-format off */
 static const struct command_child image_children[] = {
 	{"ls", "list", &cmd_images},
+	{"inspect", NULL, &cmd_image_inspect},
+	{"history", NULL, &cmd_history},
+	{"tag", NULL, &cmd_tag},
+	{"untag", NULL, &cmd_untag},
+	{"exists", NULL, &cmd_image_exists},
 	{"load", NULL, &cmd_load},
 	{"import", NULL, &cmd_import},
 	{"pull", NULL, &cmd_pull},
@@ -24,11 +29,15 @@ const struct command cmd_image = {
 	.children = image_children,
 };
 
+/* clang-format off */
 const struct command *const bothy_commands[] = {
-	/* clang-format off */
 	&cmd_run,
 	&cmd_images,
 	&cmd_image,
+	&cmd_inspect,
+	&cmd_history,
+	&cmd_tag,
+	&cmd_untag,
 	&cmd_load,
 	&cmd_import,
 	&cmd_pull,
@@ -38,5 +47,5 @@ const struct command *const bothy_commands[] = {
 	&cmd_completion,
 	&cmd_complete,
 	NULL,
-	/* clang-format on */
 };
+/* clang-format on */

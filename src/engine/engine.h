@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
@@ -157,12 +158,32 @@ struct engine_run_options {
  * Returns 0, or <0 with err->kind NO_PROGRAM (127), NOT_EXECUTABLE (126), others (125). */
 int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_exit, struct error *err);
 
-/* ---- images (change.c, image.c) ------------------------------------------------------------------------------------- */
+/* ---- images (change.c, image_info.c) -------------------------------------------------------------------------------- */
 
 struct json;
 /* Apply one instruction of a Dockerfile ("CMD [\"sh\"]", "ENV A=1", podman's "CMD=sh") to @config, the object "config" of an
  * image's config. Pure. Returns 0 or <0 INVALID. */
 int engine_change_apply(const char *text, struct json *config, struct error *err);
+
+/* The object that `inspect` shows of an image, in Docker's field names; every field is there, null or empty where nothing is
+ * known. @ret is to be json_unref'ed. Returns 0, or <0: as store_image_find. */
+int engine_image_inspect(struct engine *e, const char *name, struct json **ret, struct error *err);
+
+struct engine_history_step {
+	int64_t created_ns;
+	bool created_known;
+	const char *created_by, *comment, *author; /* never NULL */
+	int64_t size_bytes;                        /* unpacked; 0: the step made no layer */
+};
+struct engine_history {
+	struct arena arena;
+	const char *id;                    /* of the image */
+	struct engine_history_step *steps; /* the first one first */
+	size_t count;
+};
+/* How an image came to be, one step for each line of its recipe. Returns 0, or <0: as store_image_find. */
+int engine_image_history(struct engine *e, const char *name, struct engine_history *ret, struct error *err);
+void engine_history_done(struct engine_history *h);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);

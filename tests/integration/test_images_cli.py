@@ -150,11 +150,7 @@ def every_command_has_help_a_page_and_completion(w):
     def listed(text, heading=""):
         return [line.split()[0] for line in text.split("\nOptions:")[0].partition(heading or "\n")[2].splitlines() if line.startswith("  ")]
 
-    def pages():
-        text = (TOP / "man/meson.build").read_text()
-        return {name: name in text for name in re.findall(r"'([a-z][a-z-]*)'", text)}
-
-    named = pages()
+    pages = (TOP / "man/meson.build").read_text()
     todo = [[command] for command in listed(w.run([w.bin / "bothy", "--help"]).out)]
     check(["run"] in todo and ["images"] in todo and ["image"] in todo, todo)
     check_equal(sorted(offered("")), sorted(c[0] for c in todo), "completion of the first word")
@@ -168,7 +164,7 @@ def every_command_has_help_a_page_and_completion(w):
         check(len(text.splitlines()[2]) > 5, f"{command} has no summary")
         page = w.run([w.bin / "bothy", "help", "--man", *words]).out
         check_in(f".TH BOTHY-{command.upper().replace(' ', '-')} 1", page)
-        check(named.get(words[-1]), f"{command} is not in man/meson.build")
+        check_in(f"'{command}'", pages, "man/meson.build")
         if len(words) == 1:
             check((TOP / f"man/bothy-{command}.man").exists(), f"man/bothy-{command}.man")
         if "\nCommands:\n" in text:
@@ -202,7 +198,7 @@ def bash_completes(w):
     ok(w, "load", "-i", folder)
     (w.tmp / "some-file").write_text("")
     root = f"--root {w.tmp}/lib"
-    for typed, want in (("im", ["images", "image"]), ("image l", ["ls", "load"]), ("images --dig", ["--digests"]),
+    for typed, want in (("histo", ["history"]), ("image exi", ["exists"]), ("images --dig", ["--digests"]),
                         (f"{root} rmi t", ["team/app:1.5"]), (f"{root} rmi team/app:", ["1.5"]), ("load -i some-", ["some-file"]),
                         ("completion ", ["bash", "zsh", "fish"]), ("run --rm -v x:", [])):
         out = in_shell(w, "bash", f"""cd {w.tmp} && PATH={w.bin}:$PATH && source <(bothy completion bash) && compopt() {{ :; }}
@@ -214,7 +210,7 @@ def bash_completes(w):
 def fish_completes(w):
     folder, _ = layout(w)
     ok(w, "load", "-i", folder)
-    for typed, want in (("im", ["image", "images"]), ("image l", ["load", "ls"]), (f"--root {w.tmp}/lib rmi t", ["team/app:1.5"])):
+    for typed, want in (("histo", ["history"]), ("image exi", ["exists"]), (f"--root {w.tmp}/lib rmi t", ["team/app:1.5"])):
         out = in_shell(w, "fish", f"set PATH {w.bin} $PATH; bothy completion fish | source; complete -C 'bothy {typed}'")
         check_equal(sorted(line.split("\t")[0] for line in out), want, typed)
 

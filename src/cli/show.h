@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_SHOW_H
+#define CLI_SHOW_H
+
+/* Values as people read them in tables, as Docker writes them. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An id: twelve hex digits, or with @whole all of it with its "sha256:". */
+void show_id(const char *id, bool whole, char out[static 160]);
+/* "3 minutes ago". */
+void show_age(int64_t ns, char out[static 160]);
+/* "2024-01-02 03:04:05 +0000 UTC" */
+void show_moment(int64_t ns, char out[static 160]);
+
+#endif
