@@ -29,6 +29,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+/* A few bytes of text may become a hundred times as many in memory: V30. */
+#define COST_MAX 1500000u
+
 static struct json_object *in(const struct json *j)
 {
 	return (struct json_object *)(uintptr_t)j;
@@ -88,6 +91,7 @@ struct scan {
 	const char *text;
 	size_t len;
 	size_t at;
+	size_t cost; /* of the values so far, in about 70 bytes of memory */
 };
 
 static char peek(const struct scan *s)
@@ -180,6 +184,12 @@ static const char *check_text(struct scan *s)
 			wrong = "NUL byte";
 		else if (!skip_char(s, " \t\r\n{}[]:,truefalsn")) /* the letters of true, false and null */
 			wrong = "unexpected character";
+		if (c == '{' || c == '[')
+			s->cost += c == '{' ? 11 : 5; /* the library makes room for several members at once */
+		else if (c == '"' || c == ',')
+			s->cost++;
+		if (!wrong && s->cost > COST_MAX)
+			wrong = "more values than are accepted";
 		if (wrong)
 			return wrong;
 	}
@@ -254,12 +264,9 @@ enum json_type json_type(const struct json *j)
 const char *json_type_name(enum json_type t)
 {
 	static const char *const names[JSON_TYPE_COUNT] = {
-		[JSON_NULL] = "null",
-		[JSON_BOOL] = "a boolean",
-		[JSON_INT] = "an integer",
-		[JSON_REAL] = "a number with a fraction",
-		[JSON_STRING] = "a string",
-		[JSON_ARRAY] = "an array",
+		[JSON_NULL] = "null",        [JSON_BOOL] = "a boolean",
+		[JSON_INT] = "an integer",   [JSON_REAL] = "a number with a fraction",
+		[JSON_STRING] = "a string",  [JSON_ARRAY] = "an array",
 		[JSON_OBJECT] = "an object",
 	};
 

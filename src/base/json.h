@@ -3,7 +3,8 @@
 #define BASE_JSON_H
 
 /*
- * JSON values over json-c. Parsing is strict: valid UTF-8, no trailing text, bounded depth; errors say line and column.
+ * JSON values over json-c. Parsing is strict: valid UTF-8, no trailing text, bounded depth and number of values (some
+ * hundred thousand); errors say line and column.
  * A value is borrowed from its document unless a function says otherwise; json_unref ends a document.
  */
 

@@ -35,6 +35,8 @@ extern const struct command cmd_pull;
 extern const struct command cmd_rmi;
 extern const struct command cmd_run;
 extern const struct command cmd_save;
+extern const struct command cmd_system;
+extern const struct command cmd_system_check;
 extern const struct command cmd_tag;
 extern const struct command cmd_untag;
 extern const struct command cmd_version;

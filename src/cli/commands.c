@@ -19,6 +19,10 @@ static const struct command_child image_children[] = {
 	{"verify", NULL, &cmd_image_verify},
 	{NULL, NULL, NULL},
 };
+static const struct command_child system_children[] = {
+	{"check", NULL, &cmd_system_check},
+	{NULL, NULL, NULL},
+};
 /* clang-format on */
 
 const struct command cmd_image = {
@@ -27,6 +31,14 @@ const struct command cmd_image = {
 	.args = "COMMAND",
 	.summary = "all that can be done with images",
 	.children = image_children,
+};
+
+const struct command cmd_system = {
+	.name = "system",
+	.group = "System",
+	.args = "COMMAND",
+	.summary = "the store as a whole",
+	.children = system_children,
 };
 
 /* clang-format off */
@@ -43,6 +55,7 @@ const struct command *const bothy_commands[] = {
 	&cmd_pull,
 	&cmd_save,
 	&cmd_rmi,
+	&cmd_system,
 	&cmd_version,
 	&cmd_completion,
 	&cmd_complete,

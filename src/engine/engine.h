@@ -73,7 +73,7 @@ enum engine_pull_policy {
 	ENGINE_PULL_ALWAYS,  /* ask the registry */
 	ENGINE_PULL_MISSING, /* only when there is no image of that name */
 	ENGINE_PULL_NEVER,
-	ENGINE_PULL_NEWER,   /* ask, and be content with what is here when it does not answer */
+	ENGINE_PULL_NEWER, /* ask, and be content with what is here when it does not answer */
 	ENGINE_PULL_POLICY_COUNT
 };
 /* Docker's and Podman's words. Returns 0 or <0 INVALID, which names @option. */
@@ -184,6 +184,15 @@ struct engine_history {
 /* How an image came to be, one step for each line of its recipe. Returns 0, or <0: as store_image_find. */
 int engine_image_history(struct engine *e, const char *name, struct engine_history *ret, struct error *err);
 void engine_history_done(struct engine_history *h);
+
+struct engine_check_options {
+	bool quick, repair; /* as struct store_check_options */
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total);
+	void *arg;
+};
+/* Look at the whole store, and mend it with `repair`: store_check, with the containers that run left alone. */
+int engine_check(struct engine *e, const struct engine_check_options *o, struct store_check_result *ret,
+		 struct error *err);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);

@@ -21,6 +21,7 @@
 #define LINKS_MAX 16      /* links followed inside an archive */
 #define INDEX_DEPTH_MAX 4 /* an index may point to indexes */
 #define INDEX_ENTRIES_MAX 4096u
+#define DOCUMENTS_MAX_BYTES (16u << 20) /* some thousand images */
 
 void archive_done(struct archive *a)
 {
@@ -141,8 +142,10 @@ int archive_open(const struct archive *a, const char *name, const struct worker_
 	return take_fd(&fd);
 }
 
-static int read_document(const struct archive *a, struct arena *arena, const char *name, size_t max, const char **ret,
-			 size_t *ret_len, struct error *err)
+/* A document of at most @max bytes, in @out's arena. All documents of an archive together have a bound as well: a small one
+ * that is listed a thousand times must not cost a thousand times its size. */
+static int read_document(const struct archive *a, struct archive_images *out, const char *name, size_t max,
+			 const char **ret, size_t *ret_len, struct error *err)
 {
 	autobuf struct buf text = BUF_INIT(max);
 	int64_t size;
@@ -152,9 +155,13 @@ static int read_document(const struct archive *a, struct arena *arena, const cha
 		return fd;
 	if (fd_read_to_end(fd, &text, name, err) < 0)
 		return -err->code;
-	*ret = arena_strndup(arena, "", 0);
+	out->bytes += text.len;
+	if (out->bytes > DOCUMENTS_MAX_BYTES)
+		return error_set(err, ERROR_LIMIT, E2BIG, "the documents of the archive have more than %u bytes",
+				 DOCUMENTS_MAX_BYTES);
+	*ret = arena_strndup(&out->arena, "", 0);
 	if (text.len > 0) {
-		char *copy = arena_alloc(arena, text.len + 1, 1);
+		char *copy = arena_alloc(&out->arena, text.len + 1, 1);
 
 		memcpy(copy, text.data, text.len);
 		*ret = copy;
@@ -169,7 +176,7 @@ static const char *blob_name(struct arena *a, const char *digest)
 }
 
 /* A document by its descriptor: digest and size must be what it says. */
-static int read_blob(const struct archive *a, struct arena *arena, const struct image_descriptor *d, size_t max,
+static int read_blob(const struct archive *a, struct archive_images *out, const struct image_descriptor *d, size_t max,
 		     const char **ret, size_t *ret_len, struct error *err)
 {
 	char is[DIGEST_TEXT_MAX];
@@ -177,7 +184,7 @@ static int read_blob(const struct archive *a, struct arena *arena, const struct 
 	if (!digest_supported(d->digest))
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported",
 				 d->digest);
-	if (read_document(a, arena, blob_name(arena, d->digest), max, ret, ret_len, err) < 0)
+	if (read_document(a, out, blob_name(&out->arena, d->digest), max, ret, ret_len, err) < 0)
 		return -err->code;
 	digest_of(*ret, *ret_len, is);
 	if (d->size != (int64_t)*ret_len || !str_eq(is, d->digest))
@@ -232,6 +239,18 @@ static void add_name(struct arena *arena, struct spec_strs *names, const char *t
 			return;
 	}
 	spec_strs_push(arena, names, full);
+}
+
+static void add_names(struct arena *arena, struct spec_strs *names, const struct spec_strs *more)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < names->count && !known; k++)
+			known = str_eq(names->items[k], more->items[i]);
+		if (!known)
+			spec_strs_push(arena, names, more->items[i]);
+	}
 }
 
 /* Names of an OCI index entry: containerd's annotation is always whole; OCI's may be a mere tag (image-spec annotations.md),
@@ -308,15 +327,22 @@ static int read_oci_image(const struct archive *a, const struct image_descriptor
 	autoclean(image_manifest_done) struct image_manifest m = {0};
 	struct archive_image i = {.names = *names};
 
+	for (size_t n = 0; n < out->count; n++) {
+		/* A second name for what was read already. */
+		if (str_eq(out->items[n].manifest_digest, d->digest)) {
+			add_names(&out->arena, &out->items[n].names, names);
+			return 0;
+		}
+	}
 	(void)str_copy(i.manifest_digest, sizeof(i.manifest_digest), d->digest);
-	if (read_blob(a, &out->arena, d, IMAGE_MANIFEST_MAX_BYTES, &i.manifest, &i.manifest_len, err) < 0 ||
+	if (read_blob(a, out, d, IMAGE_MANIFEST_MAX_BYTES, &i.manifest, &i.manifest_len, err) < 0 ||
 	    image_manifest_parse(i.manifest, i.manifest_len, "manifest", &m, err) < 0)
 		return -err->code;
 	if (image_media_from_type(m.config.media_type, NULL) != IMAGE_MEDIA_CONFIG)
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
 				 "manifest %s is no container image (config of type '%.100s')", d->digest,
 				 m.config.media_type);
-	if (read_blob(a, &out->arena, &m.config, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
+	if (read_blob(a, out, &m.config, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
 		return error_wrap(err, "image config");
 	int r = take_layers(out, &i, &m, err);
 
@@ -356,7 +382,7 @@ static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d,
 		if (depth >= INDEX_DEPTH_MAX)
 			return error_set(err, ERROR_LIMIT, ELOOP, "indexes point to indexes more than %d deep",
 					 INDEX_DEPTH_MAX);
-		if (read_blob(w->a, &w->out->arena, d, IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
+		if (read_blob(w->a, w->out, d, IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
 		    image_index_parse(text, len, "index", &index, err) < 0)
 			return -err->code;
 		return read_index(w, &index, names, depth + 1, err);
@@ -439,7 +465,7 @@ static int read_oci(const struct archive *a, const struct image_platform *platfo
 	const char *text;
 	size_t len;
 
-	if (read_document(a, &out->arena, "index.json", IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
+	if (read_document(a, out, "index.json", IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
 	    image_index_parse(text, len, "index.json", &index, err) < 0)
 		return -err->code;
 	return read_index(&w, &index, &no_names, top_is_platforms(&index) ? 1 : 0, err);
@@ -538,7 +564,7 @@ static int read_docker_image(const struct archive *a, const struct json *entry, 
 	}
 	if (bad)
 		return bad_docker(err, "an entry of 'RepoTags' is no valid name");
-	if (read_document(a, &out->arena, path.text, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
+	if (read_document(a, out, path.text, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
 		return -err->code;
 	if (read_docker_layers(a, json_get(entry, "Layers"), out, &i, descriptors, err) < 0)
 		return -err->code;
@@ -556,7 +582,7 @@ static int read_docker(const struct archive *a, struct archive_images *out, stru
 	const char *text;
 	size_t len;
 
-	if (read_document(a, &out->arena, "manifest.json", IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
+	if (read_document(a, out, "manifest.json", IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
 	    json_parse(text, len, "manifest.json", &j, err) < 0)
 		return -err->code;
 	if (json_type(j) != JSON_ARRAY || json_len(j) > 1024)

@@ -100,7 +100,7 @@ static int id_of_digest(struct store *s, const char *repository, const char *dig
 static int damaged(struct store *s, struct error *err)
 {
 	error_set(err, ERROR_INTERNAL, EIO, "the record of an image in %s/%s is damaged", s->root, STORE_DB);
-	return error_hint(err, "move the database away and load the images again");
+	return error_hint(err, "`bothy system check --repair` mends what can be mended");
 }
 
 static int take_image(struct store *s, sqlite3_stmt *q, struct store_image *i, struct error *err)

@@ -9,6 +9,7 @@
 #include "store/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 
 #include "base/cleanup.h"
@@ -69,7 +70,7 @@ static int failed(struct store *s, struct error *err, const char *what)
 					: EIO,
 		  "%s %s/%s: %s", what, s->root, STORE_DB, sqlite3_errmsg(s->db));
 	if (damaged)
-		error_hint(err, "the database is damaged: move it away and load the images again");
+		error_hint(err, "the database is damaged: `bothy system check --repair` makes it anew from the images");
 	return -err->code;
 }
 
@@ -86,6 +87,22 @@ static int run_steps(struct store *s, int64_t from, struct error *err)
 	return sqlite3_exec(s->db, version, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(s, err, "cannot make");
 }
 
+/* An empty database beside blobs: it was lost, or is zeros after a power cut. Filling it as if it were new would make orphans
+ * of all images, and the next cleaning would take them away. */
+static int check_lost(struct store *s, struct error *err)
+{
+	autofd int dir = store_folder(s, "blobs/sha256", err);
+	bool empty = true;
+
+	if (dir < 0 || store_folder_empty(dir, &empty, err) < 0)
+		return -err->code;
+	if (empty)
+		return 0;
+	error_set(err, ERROR_INTERNAL, EIO, "%s has images, but its database %s is empty or was lost", s->root,
+		  STORE_DB);
+	return error_hint(err, "`bothy system check --repair` makes it anew from the images");
+}
+
 static int check_version(struct store *s, struct error *err)
 {
 	int64_t version;
@@ -97,12 +114,14 @@ static int check_version(struct store *s, struct error *err)
 	if (version > STORE_SCHEMA || version < 0)
 		return error_set(err, ERROR_UNSUPPORTED, EPROTO, "%s was made by a newer bothy (form %lld, ours is %d)",
 				 s->root, (long long)version, STORE_SCHEMA);
-	/* Somebody may be making it at the same moment. */
-	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
-	if (lock < 0 || index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
+	/* Somebody may be making it at the same moment. (Who rebuilds has the lock.) */
+	autofd int lock = s->rebuilding ? FD_NONE : safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+	if ((lock < 0 && !s->rebuilding) || index_number(s, err, &version, "PRAGMA user_version", NULL) < 0)
 		return -err->code;
 	if (version >= STORE_SCHEMA)
 		return 0;
+	if (version == 0 && !s->rebuilding && check_lost(s, err) < 0)
+		return -err->code;
 	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
 		return failed(s, err, "cannot make");
 	return run_steps(s, version, err);
@@ -123,6 +142,21 @@ static int setup(struct store *s, bool write, struct error *err)
 	return check_version(s, err);
 }
 
+/* SQLite would make it readable by all; its other files take the mode of this one. */
+static int make_file(struct store *s, struct error *err)
+{
+	struct stat st;
+
+	if (safepath_stat(s->root_fd, STORE_DB, &st) == 0)
+		return 0;
+	autofd int fd = safepath_create_file(s->root_fd, STORE_DB, O_RDWR, 0600, SAFEPATH_KEEP, err);
+
+	if (fd >= 0 || fd != -EEXIST)
+		return fd < 0 ? fd : 0;
+	err->msg[0] = '\0'; /* somebody made it a moment ago */
+	return 0;
+}
+
 int index_open(struct store *s, bool write, struct error *err)
 {
 	autofree char *path = NULL;
@@ -133,6 +167,8 @@ int index_open(struct store *s, bool write, struct error *err)
 	index_close(s); /* a reader's connection is not synchronous */
 	if (!write && safepath_stat(s->root_fd, STORE_DB, &st) < 0)
 		return 0;
+	if (write && make_file(s, err) < 0)
+		return -err->code;
 	path = mem_printf("%s/%s", s->root, STORE_DB);
 	int r = sqlite3_open_v2(path, &s->db,
 				SQLITE_OPEN_READWRITE | (write ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX |

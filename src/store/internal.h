@@ -22,6 +22,8 @@ struct store {
 	sqlite3 *db;          /* owned; NULL until first needed */
 	bool db_write;        /* opened for writing */
 	sqlite3_stmt *find;   /* owned; the hot query, prepared on first use */
+	struct strv distrust; /* digests and chain ids that count as not there (store_distrust) */
+	bool rebuilding;      /* an empty database beside blobs is meant to be filled from them */
 };
 
 /* Names below the root. */
@@ -34,6 +36,10 @@ struct store {
 
 /* Open one of the store's folders ("layers", "blobs/sha256", …) for *at() calls. */
 int store_folder(struct store *s, const char *name, struct error *err);
+/* Is nothing in the folder @dir_fd (borrowed)? */
+int store_folder_empty(int dir_fd, bool *ret, struct error *err);
+/* Names in @dir_fd (borrowed), appended; those with a dot in front left out. */
+int store_folder_names(int dir_fd, struct strv *ret, struct error *err);
 /* fsync of a folder, so that the names in it last. */
 int store_sync_folder(struct store *s, const char *name, struct error *err);
 /* The chain id of a layer on top of @parent (NULL: the lowest). Source: image-spec config.md "Layer ChainID". */
@@ -159,6 +165,7 @@ struct archive_image {
 };
 struct archive_images {
 	struct arena arena;
+	size_t bytes; /* of documents so far: bounded */
 	struct archive_image *items;
 	size_t count;
 };

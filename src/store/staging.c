@@ -106,33 +106,13 @@ void staging_done(struct staging *g)
 	fd_close(&g->fd);
 }
 
-/* Names in @dir_fd (borrowed), those with a dot in front left out. */
-static int list_names(int dir_fd, struct strv *ret, struct error *err)
-{
-	autofd int fd = safepath_open_dir(dir_fd, "", false, err);
-	autodir DIR *d = NULL;
-	struct dirent *e;
-
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d)
-		return error_sys(err, errno, "cannot list a folder of the store");
-	take_fd(&fd);
-	while ((e = readdir(d))) {
-		if (e->d_name[0] != '.')
-			strv_push(ret, e->d_name);
-	}
-	return 0;
-}
-
 void staging_clean(struct store *s)
 {
 	struct error err;
 	autostrv struct strv names = {0};
 	autofd int parent = store_folder(s, "staging", &err);
 
-	if (parent < 0 || list_names(parent, &names, &err) < 0)
+	if (parent < 0 || store_folder_names(parent, &names, &err) < 0)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
 		if (flock(parent, LOCK_EX) < 0)
@@ -159,7 +139,7 @@ static int collect(struct store *s, struct staging *g, const char *folder, const
 	autofd int dir = store_folder(s, folder, err);
 	int r;
 
-	if (dir < 0 || list_names(dir, &names, err) < 0 || index_prepare(s, sql, &q, err) < 0)
+	if (dir < 0 || store_folder_names(dir, &names, err) < 0 || index_prepare(s, sql, &q, err) < 0)
 		return -err->code;
 	while ((r = index_step(s, q, err)) > 0)
 		strv_push(&known, index_text(q, 0));

@@ -5,6 +5,7 @@
  */
 #include "store/internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -78,6 +79,7 @@ void store_free(struct store *s)
 		return;
 	index_close(s);
 	fd_close(&s->root_fd);
+	strv_done(&s->distrust);
 	free(s->root);
 	free(s->unpack_program);
 	free(s);
@@ -98,6 +100,35 @@ int store_folder(struct store *s, const char *name, struct error *err)
 	int fd = safepath_open_dir(s->root_fd, name, false, err);
 
 	return fd < 0 ? error_wrap(err, "the store %s is damaged", s->root) : fd;
+}
+
+int store_folder_names(int dir_fd, struct strv *ret, struct error *err)
+{
+	autofd int fd = safepath_open_dir(dir_fd, "", false, err);
+	autodir DIR *d = NULL;
+	struct dirent *e;
+
+	if (fd < 0)
+		return fd;
+	d = fdopendir(fd);
+	if (!d)
+		return error_sys(err, errno, "cannot list a folder of the store");
+	take_fd(&fd);
+	while ((e = readdir(d))) {
+		if (e->d_name[0] != '.')
+			strv_push(ret, e->d_name);
+	}
+	return 0;
+}
+
+int store_folder_empty(int dir_fd, bool *ret, struct error *err)
+{
+	autostrv struct strv names = {0};
+
+	if (store_folder_names(dir_fd, &names, err) < 0)
+		return -err->code;
+	*ret = names.count == 0;
+	return 0;
 }
 
 int store_sync_folder(struct store *s, const char *name, struct error *err)
@@ -172,6 +203,12 @@ int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, stru
 	if (ret_size)
 		*ret_size = st.st_size;
 	return take_fd(&fd);
+}
+
+void store_distrust(struct store *s, const char *digest)
+{
+	if (!strv_contains(&s->distrust, digest))
+		strv_push(&s->distrust, digest);
 }
 
 int store_layer_open(struct store *s, const struct store_layer *layer, struct error *err)

@@ -250,11 +250,11 @@ int store_save_plan(struct store *s, char *const *names, size_t count, struct st
 void store_save_done(struct store_save_plan *p);
 
 enum store_save_format {
-	STORE_SAVE_BOTH,           /* OCI layout and docker's manifest.json in one archive, as Docker since 25 */
+	STORE_SAVE_BOTH, /* OCI layout and docker's manifest.json in one archive, as Docker since 25 */
 	STORE_SAVE_DOCKER_ARCHIVE,
 	STORE_SAVE_OCI_ARCHIVE,
 	STORE_SAVE_OCI_DIR,
-	STORE_SAVE_DOCKER_DIR,     /* the "dir:" of skopeo and podman: one image */
+	STORE_SAVE_DOCKER_DIR, /* the "dir:" of skopeo and podman: one image */
 	STORE_SAVE_FORMAT_COUNT
 };
 /* The word for --format, and back: returns 0 or <0 INVALID. */
@@ -424,6 +424,68 @@ const struct error *store_ingest_why(const struct store_ingest *g, size_t i);
 /* Record everything. Context: every blob is DONE. Returns 0, 1 (another command removed what was there: go on stepping),
  * <0: BUSY (that happened several times). */
 int store_ingest_commit(struct store_ingest *g, struct error *err);
+/* ---- checking and mending ----------------------------------------------------------------------------------------- */
+
+enum store_problem_kind {
+	STORE_PROBLEM_ACCESS,    /* others may enter or change it, or it has another owner (V23) */
+	STORE_PROBLEM_DATABASE,  /* the database is damaged or lost */
+	STORE_PROBLEM_BLOB,      /* missing, or not what its digest says */
+	STORE_PROBLEM_LAYER,     /* an unpacked layer is missing, half, or differs from its blob */
+	STORE_PROBLEM_RECORD,    /* records that do not belong together */
+	STORE_PROBLEM_NAME,      /* a name that means nothing */
+	STORE_PROBLEM_ORPHAN,    /* data without a record */
+	STORE_PROBLEM_LEFTOVER,  /* work in progress of a command that is gone */
+	STORE_PROBLEM_CONTAINER, /* a container whose image is not there */
+	STORE_PROBLEM_KIND_COUNT
+};
+const char *store_problem_name(enum store_problem_kind kind);
+
+enum store_outcome {
+	STORE_FOUND,   /* --repair was not asked for */
+	STORE_MENDED,  /* as good as new */
+	STORE_DROPPED, /* could not be mended, and was taken away */
+	STORE_LEFT,    /* could not be mended, and is in use */
+	STORE_OUTCOME_COUNT
+};
+const char *store_outcome_name(enum store_outcome outcome);
+
+struct store_problem {
+	enum store_problem_kind kind;
+	enum store_outcome outcome;
+	const char *object; /* a path below the root, a name, an id */
+	const char *text;   /* what is wrong with it; may hold names of files, which are not ours */
+	const char *done;   /* what was done about it; NULL: nothing */
+};
+struct store_check_result {
+	struct arena arena;
+	struct store_problem *problems;
+	size_t problem_count;
+	uint64_t images, layers, blobs, bytes; /* looked at; bytes of blobs that were read */
+};
+
+struct store_check_options {
+	bool quick;  /* presence and sizes only: no content is read */
+	bool repair; /* mend, or drop what cannot be mended; nothing that a container stands on goes away */
+	/* Bring the image @reference ("repository@digest") again, everything that is not sound (see store_distrust) anew.
+	 * NULL: there is no network. Returns 0 or <0. */
+	int (*fetch)(void *arg, const char *reference, struct error *err);
+	/* Does the container @id run? Its layers are not exchanged under its feet. NULL: each one does. */
+	bool (*runs)(void *arg, const char *id);
+	/* Told now and then: what is looked at, bytes of blobs done and in all. May be NULL. */
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+/* Look at everything: who may enter, the database, whether records and data belong together, and (unless quick) every byte
+ * of every blob and unpacked file. @options may be NULL. Takes no lock for long; other commands may go on.
+ * Returns 0 with the problems, or <0 when it could not look: DENIED, the system's. */
+int store_check(struct store *s, const struct store_check_options *options, struct store_check_result *ret,
+		struct error *err);
+void store_check_result_done(struct store_check_result *r);
+
+/* For this struct store, the blob or layer (chain id) @digest counts as not there: a load or pull brings it anew and puts it in
+ * the place of what is there, which stays until then. */
+void store_distrust(struct store *s, const char *digest);
 
 /* ---- comparing ---------------------------------------------------------------------------------------------------- */
 

@@ -112,13 +112,14 @@ static int read_end(struct tar *t, struct error *err)
 	return r;
 }
 
-/* The payload of an 'x', 'g', 'L' or 'K' header. */
-static int take_payload(struct tar *t, const struct tar_header *h, uint64_t max, char **ret, struct error *err)
+/* The payload of an 'x', 'g', 'L' or 'K' header, in @arena. */
+static int take_payload(struct tar *t, struct arena *arena, const struct tar_header *h, uint64_t max, char **ret,
+			struct error *err)
 {
 	if (h->size > max)
 		return error_set(err, ERROR_LIMIT, E2BIG, "extended header '%c' of %llu bytes: more than %llu",
 				 h->typeflag, (unsigned long long)h->size, (unsigned long long)max);
-	char *text = arena_alloc(&t->arena, h->size + 1, 1);
+	char *text = arena_alloc(arena, h->size + 1, 1);
 	uint64_t padding = -h->size % TAR_BLOCK_BYTES;
 
 	if (tar_take(t, text, h->size, "an extended header", err) < 0 ||
@@ -134,7 +135,7 @@ static int take_long_name(struct tar *t, const struct tar_header *h, const char 
 
 	if (*slot)
 		return error_set(err, ERROR_INVALID, EINVAL, "two long names ('%c') for one entry", h->typeflag);
-	if (take_payload(t, h, TAR_PATH_MAX + 1, &text, err) < 0)
+	if (take_payload(t, &t->arena, h, TAR_PATH_MAX + 1, &text, err) < 0)
 		return -err->code;
 	size_t len = strlen(text);
 	/* The text ends with one NUL; something behind it would be seen by some readers only. */
@@ -142,6 +143,17 @@ static int take_long_name(struct tar *t, const struct tar_header *h, const char 
 		return error_set(err, ERROR_INVALID, EINVAL, "long name ('%c') is not one string", h->typeflag);
 	*slot = text;
 	return 0;
+}
+
+/* Any number of global headers may come in a row: each has memory of its own. */
+static int take_global(struct tar *t, const struct tar_header *h, struct error *err)
+{
+	autoclean(arena_done) struct arena arena = {0};
+	char *text;
+
+	if (take_payload(t, &arena, h, TAR_PAX_MAX_BYTES, &text, err) < 0)
+		return -err->code;
+	return tar_pax_check_global(&arena, text, h->size, err);
 }
 
 /* Returns 1 when @h was an extended header and is dealt with, 0 when it is an entry, <0. */
@@ -154,7 +166,7 @@ static int take_extended(struct tar *t, const struct tar_header *h, struct tar_e
 	case 'x':
 		if (x->pax_seen)
 			return error_set(err, ERROR_INVALID, EINVAL, "two PAX headers for one entry");
-		if (take_payload(t, h, TAR_PAX_MAX_BYTES, &text, err) < 0 ||
+		if (take_payload(t, &t->arena, h, TAR_PAX_MAX_BYTES, &text, err) < 0 ||
 		    tar_pax_parse(&t->arena, text, h->size, x, err) < 0)
 			return -err->code;
 		break;
@@ -162,10 +174,7 @@ static int take_extended(struct tar *t, const struct tar_header *h, struct tar_e
 		if (*pending)
 			return error_set(err, ERROR_INVALID, EINVAL,
 					 "a global header stands between an extended header and its entry");
-		if (take_payload(t, h, TAR_PAX_MAX_BYTES, &text, err) < 0 ||
-		    tar_pax_check_global(&t->arena, text, h->size, err) < 0)
-			return -err->code;
-		return 1;
+		return take_global(t, h, err) < 0 ? -err->code : 1;
 	case 'L':
 		if (take_long_name(t, h, &x->path, err) < 0)
 			return -err->code;

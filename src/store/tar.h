@@ -134,10 +134,11 @@ struct tar_extra {
 	size_t xattr_count;
 	bool sparse_seen;    /* some GNU.sparse key */
 	bool sparse_in_data; /* form 1.0: the map stands in front of the data */
-	bool sparse_size_set;
+	bool sparse_size_set, sparse_major_set, sparse_minor_set, sparse_blocks_set;
 	const char *sparse_name;
 	uint64_t sparse_size; /* the file's real size */
 	uint64_t sparse_major, sparse_minor;
+	uint64_t sparse_blocks; /* how many pieces the map is said to have */
 	struct tar_piece *pieces;
 	size_t piece_count;
 	bool piece_open; /* form 0.0: an offset waits for its length */

@@ -216,20 +216,18 @@ static int take_sparse_piece(struct arena *a, const struct record *r, struct tar
 static int take_sparse_key(struct arena *a, const struct record *r, struct tar_extra *x, struct error *err)
 {
 	const char *key = r->key + strlen("GNU.sparse.");
-	bool set = false;
-	uint64_t count = 0;
 
 	x->sparse_seen = true;
 	if (str_eq(key, "major"))
-		return take_u64(r, &set, &x->sparse_major, err);
+		return take_u64(r, &x->sparse_major_set, &x->sparse_major, err);
 	if (str_eq(key, "minor"))
-		return take_u64(r, &set, &x->sparse_minor, err);
+		return take_u64(r, &x->sparse_minor_set, &x->sparse_minor, err);
 	if (str_eq(key, "name"))
 		return take_name(r, &x->sparse_name, err);
 	if (str_eq(key, "realsize") || str_eq(key, "size"))
 		return take_u64(r, &x->sparse_size_set, &x->sparse_size, err);
-	if (str_eq(key, "numblocks")) /* the pieces are counted by themselves */
-		return take_u64(r, &set, &count, err);
+	if (str_eq(key, "numblocks")) /* some readers go by it, others count */
+		return take_u64(r, &x->sparse_blocks_set, &x->sparse_blocks, err);
 	if (str_eq(key, "map"))
 		return take_sparse_map(a, r, x, err);
 	if (str_eq(key, "offset") || str_eq(key, "numbytes"))

@@ -147,6 +147,25 @@ static int check_map(const struct tar_entry *e, uint64_t stored, struct error *e
 	return 0;
 }
 
+/* The three forms that PAX records announce. Without any map, some readers see an ordinary file. */
+static int read_pax(struct tar *t, const struct tar_extra *x, struct error *err)
+{
+	struct tar_entry *e = &t->entry;
+
+	if (!x->sparse_size_set)
+		return bad_map(err, "the real size is missing");
+	if (x->sparse_in_data && x->pieces)
+		return bad_map(err, "described in two forms at once");
+	if (!x->sparse_in_data && !x->pieces)
+		return bad_map(err, "the map is missing");
+	if (x->sparse_blocks_set && x->sparse_blocks != x->piece_count)
+		return bad_map(err, "the map has not as many pieces as it says");
+	e->size = x->sparse_size;
+	e->pieces = x->pieces;
+	e->piece_count = x->piece_count;
+	return x->sparse_in_data ? read_in_data(t, err) : 0;
+}
+
 int tar_sparse_read(struct tar *t, const struct tar_extra *x, const struct tar_header *h, const unsigned char *block,
 		    struct error *err)
 {
@@ -155,19 +174,10 @@ int tar_sparse_read(struct tar *t, const struct tar_extra *x, const struct tar_h
 
 	if (x->sparse_seen && h->typeflag == 'S')
 		return bad_map(err, "described in two forms at once");
-	if (h->typeflag == 'S') {
-		r = read_old(t, block, err);
-	} else {
-		if (!x->sparse_size_set)
-			return bad_map(err, "the real size is missing");
-		e->size = x->sparse_size;
-		e->pieces = x->pieces;
-		e->piece_count = x->piece_count;
-		if (x->sparse_in_data && x->pieces)
-			return bad_map(err, "described in two forms at once");
-		if (x->sparse_in_data)
-			r = read_in_data(t, err);
-	}
+	if (h->typeflag == 'S')
+		r = h->gnu ? read_old(t, block, err) : bad_map(err, "GNU's old form in a header of another dialect");
+	else
+		r = read_pax(t, x, err);
 	if (r < 0)
 		return r;
 	if (!e->pieces) /* a file that is one hole */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_CHECK_H
+#define STORE_CHECK_H
+
+/* What check.c, mend.c and rebuild.c share: a check that is going on. See "checking" in store.h. */
+
+#include "store/internal.h"
+
+struct check {
+	struct store *store;
+	const struct store_check_options *options;
+	struct store_check_result *out;
+	struct strv blobs;  /* digests: missing or damaged */
+	struct strv layers; /* chain ids: the tree is missing or damaged */
+};
+void check_done(struct check *c);
+
+/* Add a problem about @object (a path below the root, a name, an id). */
+struct store_problem *check_add(struct check *c, enum store_problem_kind kind, const char *object, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The problems about @object that nothing was done about get this outcome. */
+void check_settle(struct check *c, const char *object, enum store_outcome outcome, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* "blobs/sha256/<hex>" or "layers/<hex>" of a digest, in the result's arena. */
+const char *check_object(struct check *c, const char *folder, const char *digest);
+/* The first column of each row, appended. @key (may be NULL) is bound. */
+int check_column(struct check *c, const char *sql, const char *key, struct strv *ret, struct error *err);
+
+/* Mend what was found (mend.c). Context: no lock is held. */
+int check_mend(struct check *c, struct error *err);
+/* The database is beyond use: put it aside and make it anew from the blobs and what can be read of it (rebuild.c). */
+int check_rebuild(struct check *c, struct error *err);
+
+#endif
