@@ -26,6 +26,7 @@ extern const struct command cmd_image;
 extern const struct command cmd_image_diff;
 extern const struct command cmd_image_exists;
 extern const struct command cmd_image_inspect;
+extern const struct command cmd_image_tree;
 extern const struct command cmd_image_verify;
 extern const struct command cmd_images;
 extern const struct command cmd_import;

@@ -15,6 +15,7 @@ static const struct command_child image_children[] = {
 	{"pull", NULL, &cmd_pull},
 	{"save", NULL, &cmd_save},
 	{"rm", "remove", &cmd_rmi},
+	{"tree", NULL, &cmd_image_tree},
 	{"diff", NULL, &cmd_image_diff},
 	{"verify", NULL, &cmd_image_verify},
 	{NULL, NULL, NULL},

@@ -522,6 +522,41 @@ typedef int (*store_change_fn)(const struct store_change *c, void *arg, struct e
 int store_image_diff(struct store *s, const char *old, const char *new, store_change_fn fn, void *arg,
 		     struct error *err);
 
+/* ---- who shares what ---------------------------------------------------------------------------------------------- */
+
+#define STORE_TREE_NONE SIZE_MAX
+
+struct store_tree_layer {
+	const char *chain_id, *diff_id, *blob; /* digests */
+	const char *created_by;         /* out of an image's history; NULL: not known; may hold control characters */
+	int64_t size_bytes, blob_bytes; /* unpacked; as stored */
+	size_t parent;                  /* the layer it lies on; STORE_TREE_NONE: none (or no image has it) */
+	size_t *images;                 /* those that have it */
+	size_t image_count;
+	size_t *tops; /* those whose uppermost layer it is */
+	size_t top_count;
+};
+struct store_tree_image {
+	const char *id;
+	struct spec_strs names;           /* full */
+	struct spec_strs containers;      /* ids of those that stand on it */
+	struct spec_strs indexes;         /* images for several platforms that hold it: their names, or digests */
+	struct spec_strs mounts;          /* where it is mounted */
+	int64_t size_bytes, shared_bytes; /* of its layers; of those that other images have, too */
+	size_t *layers;                   /* lowest first */
+	size_t layer_count;
+};
+struct store_tree {
+	struct arena arena;
+	struct store_tree_layer *layers;
+	size_t layer_count;
+	struct store_tree_image *images;
+	size_t image_count;
+};
+/* Every image and layer, in no useful order. Returns 0 or <0. */
+int store_tree_read(struct store *s, struct store_tree *ret, struct error *err);
+void store_tree_done(struct store_tree *t);
+
 /* ---- removing --------------------------------------------------------------------------------------------------- */
 
 struct store_remove_result {

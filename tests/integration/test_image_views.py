@@ -226,3 +226,46 @@ def diff_follows_the_rules_of_overlayfs(w):
     ok(w, "load", "-q", "-i", layout.folder)
     check_equal(ok(w, "image", "diff", "empty:1", "stack:1").split()[1::2], ["/a", "/a/3", "/b", "/b/3", "/l", "/l/passwd"])
     check_equal(ok(w, "image", "diff", "stack:1", "empty:1").split()[1::2], ["/a", "/b", "/l"])
+
+
+# ---- tree ------------------------------------------------------------------------------------------------------------
+
+
+@test
+def tree_of_shared_layers(w):
+    check_equal(ok(w, "image", "tree"), "")
+    whole, part = loaded(w)
+    lines = ok(w, "image", "tree").splitlines()
+    check_equal(len(lines), 3)
+    check_in("shared by 2   /bin/sh -c #(nop) ADD file:abc in /", lines[0])
+    check(lines[0].startswith("└── ID: ") and lines[2].startswith("        └── ID: "), lines)
+    check_in("Top Layer of: [docker.io/team/base:1]", lines[1])
+    check_in("COPY . /etc # buildkit?[31m   Top Layer of: [docker.io/team/app:1]", lines[2])
+    text = ok(w, "image", "tree", "team/base:1")
+    check_in(f"Image ID: {part[:12]}\nTags:     [docker.io/team/base:1]\nSize:     100kB, 100kB shared, 0B its own\nImage Layers\n└── ", text)
+    tree = json.loads(ok(w, "image", "tree", "--format", "json"))
+    by_id = {image["ID"]: image for image in tree["Images"]}
+    check_equal(sorted(by_id), sorted([f"sha256:{whole}", f"sha256:{part}"]))
+    image = by_id[f"sha256:{whole}"]
+    check_equal((len(image["Layers"]), image["UniqueSize"], image["Names"]), (3, 2, ["docker.io/team/app:1"]))
+    layers = {layer["ID"]: layer for layer in tree["Layers"]}
+    check_equal([layers[i].get("Parent") for i in image["Layers"]], [None, *image["Layers"][:-1]])
+    check_equal(len(layers[image["Layers"][0]]["Images"]), 2)
+
+
+@test
+def tree_tells_why(w):
+    whole, _ = loaded(w)
+    text = ok(w, "image", "tree", "--why", "team/base:1")
+    check_in("  name       docker.io/team/base:1\nremoving it frees 0B; its other layers belong to other images as well:\n", text)
+    check_equal(text.count("docker.io/team/app:1"), 2)
+    (w.tmp / "lib/containers/c1").mkdir()
+    os.symlink(f"sha256:{whole}", w.tmp / "lib/containers/c1/image")
+    check_in("  container  c1\n", ok(w, "image", "tree", "--why", whole[:12]))
+    os.unlink(w.tmp / "lib/containers/c1/image")
+    os.rmdir(w.tmp / "lib/containers/c1")
+    layer = json.loads(ok(w, "image", "tree", "--format", "json", "team/base:1"))["Layers"][0]
+    text = ok(w, "image", "tree", "--why", layer["ID"][7:19])
+    check_in("is kept by\n", text)
+    check_in("  image      docker.io/team/app:1\n", text)
+    check_equal(w.bothy("image", "tree", "--why", "zzzz").code, 125)
