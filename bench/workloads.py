@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 import time
 
-from measuring import GETPPID, Report, count_calls, filter_steps, in_turns, quiet, ratio
+from measuring import GETPPID, count_calls, filter_steps, in_turns, quiet, ratio
 
 OURS = "bothy-oci"
 LIMITS = {"memory": {"limit": 134217728}, "pids": {"limit": 100}, "cpu": {"shares": 512}}
@@ -54,9 +54,9 @@ def write_image(rootfs, file):
 
 
 class Bench:
-    def __init__(self, programs, work, short):
+    def __init__(self, programs, work, short, report):
         self.bin, self.work, self.short = programs, work, short
-        self.report = Report()
+        self.report = report
         self.spawn = str(work / "spawn")
         self.floor = str(work / "floor")
         self.rootfs = str(work / "rootfs")
