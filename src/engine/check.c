@@ -2,6 +2,8 @@
 /*
  * Checking the store, with what only the engine knows: which containers run, and where images can be had again.
  */
+#include "base/cleanup.h"
+#include "base/fd.h"
 #include "engine/internal.h"
 
 struct checking {
@@ -25,6 +27,16 @@ static bool runs(void *arg, const char *id)
 	return status != RUNTIME_STOPPED;
 }
 
+/* By its digest, from where it came from. */
+static int fetch(void *arg, const char *reference, struct error *err)
+{
+	struct checking *c = arg;
+	const struct engine_pull_options how = {.policy = ENGINE_PULL_ALWAYS, .stop_fd = FD_NONE};
+	autoclean(engine_pulled_done) struct engine_pulled pulled = {0};
+
+	return engine_pull(c->engine, reference, &how, &pulled, err);
+}
+
 static void progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
 	struct checking *c = arg;
@@ -40,6 +52,7 @@ int engine_check(struct engine *e, const struct engine_check_options *o, struct 
 	const struct store_check_options how = {
 		.quick = o->quick,
 		.repair = o->repair,
+		.fetch = fetch,
 		.runs = runs,
 		.progress = progress,
 		.arg = &checking,

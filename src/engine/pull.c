@@ -91,6 +91,8 @@ static bool is_unchanged(struct pull *p, const struct wanted *w, const char *tar
 	struct error ignored;
 	bool same = false;
 
+	if (store_image_complete(p->store, id, &ignored) <= 0)
+		return false; /* a damaged store is healed by a pull */
 	if (w->tag)
 		return store_name_find(p->store, w->name, &p->arena, &have, &ignored) > 0 &&
 		       str_eq(have.target, target) && str_eq(have.image, id);

@@ -473,7 +473,7 @@ static int verify_layer(struct check *c, const char *chain, struct strv *seen, s
 	return 0;
 }
 
-static int check_layer(struct check *c, const char *chain, struct strv *seen, struct error *err)
+static int look_at_layer(struct check *c, const char *chain, struct strv *seen, struct error *err)
 {
 	autostrv struct strv blob = {0};
 	autofree char *tree = NULL;
@@ -509,6 +509,13 @@ static int check_layer(struct check *c, const char *chain, struct strv *seen, st
 	return verify_layer(c, chain, seen, err);
 }
 
+int check_layer(struct check *c, const char *chain, struct error *err)
+{
+	autostrv struct strv seen = {0};
+
+	return look_at_layer(c, chain, &seen, err);
+}
+
 /* What owners have and no record of its own knows. */
 static int check_lost(struct check *c, struct error *err)
 {
@@ -540,7 +547,7 @@ static int check_data(struct check *c, const struct strv *blobs, const struct st
 
 	for (size_t i = 0; i < layers->count; i++) {
 		progress(c, layers->items[i], i, layers->count + blobs->count);
-		if (check_layer(c, layers->items[i], &seen, err) < 0)
+		if (look_at_layer(c, layers->items[i], &seen, err) < 0)
 			return -err->code;
 	}
 	if (seen.count)

@@ -26,6 +26,9 @@ const char *check_object(struct check *c, const char *folder, const char *digest
 /* The first column of each row, appended. @key (may be NULL) is bound. */
 int check_column(struct check *c, const char *sql, const char *key, struct strv *ret, struct error *err);
 
+/* Compare the tree of @chain with its blob; what differs becomes a problem and an element of c->layers. */
+int check_layer(struct check *c, const char *chain, struct error *err);
+
 /* Mend what was found (mend.c). Context: no lock is held. */
 int check_mend(struct check *c, struct error *err);
 /* The database is beyond use: put it aside and make it anew from the blobs and what can be read of it (rebuild.c). */

@@ -183,10 +183,10 @@ static int stage_images(struct load *l, struct error *err)
 {
 	for (size_t i = 0; i < l->images.count; i++) {
 		const struct archive_image *image = &l->images.items[i];
-		int64_t known;
+		int known = store_image_complete(l->store, image->id, err);
 
-		if (index_number(l->store, err, &known, "SELECT 1 FROM images WHERE id = ?1", image->id, NULL) < 0)
-			return -err->code;
+		if (known < 0)
+			return known;
 		if (!known && stage_image(l, image, err) < 0)
 			return error_wrap(err, "image %s", image->names.count ? image->names.items[0] : image->id);
 	}
@@ -301,7 +301,11 @@ static int record_one(struct load *l, const struct archive_image *image, struct 
 	*out = (struct store_loaded_image){.id = arena_strdup(&ret->arena, image->id)};
 	if (manifest_of(l->store, image->id, manifest, err) < 0)
 		return -err->code;
-	out->unchanged = manifest[0];
+	int complete = store_image_complete(l->store, image->id, err);
+
+	if (complete < 0)
+		return complete;
+	out->unchanged = manifest[0] && complete;
 	if (!out->unchanged && record_new(l, image, err) < 0)
 		return -err->code;
 	for (size_t k = 0; k < image->names.count; k++) {

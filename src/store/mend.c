@@ -126,6 +126,26 @@ static char *user_of(struct check *c, const char *id, bool running)
 
 /* ---- trees ---- */
 
+/* Has what lies there the digest of its name? */
+static int blob_sound(struct check *c, const char *digest)
+{
+	unsigned char raw[DIGEST_RAW_BYTES], data[65536];
+	char is[DIGEST_TEXT_MAX];
+	struct error err;
+	struct digest d;
+	ssize_t n;
+	autofd int fd = store_blob_open(c->store, digest, NULL, &err);
+
+	if (fd < 0)
+		return 0;
+	digest_init(&d);
+	while ((n = read(fd, data, sizeof(data))) > 0)
+		digest_add(&d, data, (size_t)n);
+	digest_end(&d, raw);
+	digest_text(raw, is);
+	return n == 0 && str_eq(is, digest);
+}
+
 /* An image that has the layer @chain, with the chain ids of all its layers. Returns 1, 0 (none), <0. */
 static int image_of_layer(struct check *c, struct staged *g, const char *chain, char image[static DIGEST_TEXT_MAX],
 			  struct staged_chains *chains, size_t *position, struct error *err)
@@ -248,7 +268,8 @@ static int mend_layer(struct check *c, const char *chain, struct error *err)
 		check_settle(c, object, STORE_LEFT, "container %s runs on it: end it, and repair again", user);
 		return 1;
 	}
-	if (source_of_layer(c, image, position, chain, &source, &why) < 0 || strv_contains(&c->blobs, source.items[1]))
+	if (source_of_layer(c, image, position, chain, &source, &why) < 0 ||
+	    (strv_contains(&c->blobs, source.items[1]) && !blob_sound(c, source.items[1])))
 		return 0;
 	struct staged_layer *l = staged_add_layer(&g, &chains, position, source.items[0], source.items[1]);
 
@@ -260,25 +281,6 @@ static int mend_layer(struct check *c, const char *chain, struct error *err)
 }
 
 /* ---- blobs, from outside ---- */
-
-static int blob_sound(struct check *c, const char *digest)
-{
-	unsigned char raw[DIGEST_RAW_BYTES], data[65536];
-	char is[DIGEST_TEXT_MAX];
-	struct error err;
-	struct digest d;
-	ssize_t n;
-	autofd int fd = store_blob_open(c->store, digest, NULL, &err);
-
-	if (fd < 0)
-		return 0;
-	digest_init(&d);
-	while ((n = read(fd, data, sizeof(data))) > 0)
-		digest_add(&d, data, (size_t)n);
-	digest_end(&d, raw);
-	digest_text(raw, is);
-	return n == 0 && str_eq(is, digest);
-}
 
 /* The images that have @digest as a blob or as a layer. */
 static int images_with(struct check *c, const char *digest, struct strv *ret, struct error *err)
@@ -334,6 +336,28 @@ static int fetch_all(struct check *c, const struct strv *missing, struct error *
 			check_settle(c, check_object(c, "layers", have.items[k]), STORE_MENDED, "pulled again: %s",
 				     from);
 		}
+	}
+	return 0;
+}
+
+/* A tree whose blob was damaged could not be compared with it before. */
+static int look_again(struct check *c, struct error *err)
+{
+	autostrv struct strv chains = {0};
+	size_t bad = c->layers.count;
+
+	for (size_t i = 0; i < c->blobs.count; i++) {
+		if (blob_sound(c, c->blobs.items[i]) &&
+		    check_column(c, "SELECT chain FROM layers WHERE blob = ?1", c->blobs.items[i], &chains, err) < 0)
+			return -err->code;
+	}
+	for (size_t i = 0; i < chains.count; i++) {
+		if (!strv_contains(&c->layers, chains.items[i]) && check_layer(c, chains.items[i], err) < 0)
+			return -err->code;
+	}
+	for (; bad < c->layers.count; bad++) {
+		if (mend_layer(c, c->layers.items[bad], err) < 0)
+			return -err->code;
 	}
 	return 0;
 }
@@ -500,7 +524,7 @@ int check_mend(struct check *c, struct error *err)
 		if (r == 0)
 			strv_push(&missing, c->layers.items[i]);
 	}
-	if (missing.count > 0 && fetch_all(c, &missing, err) < 0)
+	if (missing.count > 0 && c->options->fetch && (fetch_all(c, &missing, err) < 0 || look_again(c, err) < 0))
 		return -err->code;
 	/* Layers first: an image that goes takes its blobs along. */
 	for (size_t i = 0; i < c->layers.count; i++) {

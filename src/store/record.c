@@ -75,6 +75,14 @@ int record_image(struct store *s, const struct image_record *i, bool *ret_known,
 	if (index_number(s, err, &known, "SELECT 1 FROM images WHERE id = ?1", i->id, NULL) < 0 ||
 	    (!known && insert_image(s, i, err) < 0))
 		return -err->code;
+	/* One that was damaged: what it has lost it does not have in that form any more. */
+	if (known &&
+	    (index_run(s, err, "DELETE FROM image_blobs WHERE image = ?1 AND digest NOT IN (SELECT digest FROM blobs)",
+		       i->id, NULL) < 0 ||
+	     index_run(s, err,
+		       "UPDATE images SET manifest = ?2 WHERE id = ?1 AND manifest NOT IN (SELECT digest FROM blobs)",
+		       i->id, i->manifest_digest, NULL) < 0))
+		return -err->code;
 	/* One config may come with several manifests (layers packed in another way): it owns the blobs of each. */
 	if (record_owner(s, i->id, i->id, err) < 0 || record_owner(s, i->id, i->manifest_digest, err) < 0)
 		return -err->code;

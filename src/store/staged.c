@@ -50,6 +50,20 @@ void staged_done(struct staged *g)
 	*g = (struct staged){.staging = STAGING_NONE};
 }
 
+/* ---- what the store has ---- */
+
+static void strv_forget(struct strv *v, const char *s)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		if (!str_eq(v->items[i], s))
+			continue;
+		free(v->items[i]);
+		v->items[i] = v->items[--v->count];
+		v->items[v->count] = NULL;
+		return;
+	}
+}
+
 /* ---- blobs ---- */
 
 static struct staged_blob *find_blob(struct staged *g, const char *digest)
@@ -61,16 +75,71 @@ static struct staged_blob *find_blob(struct staged *g, const char *digest)
 	return NULL;
 }
 
-static int recorded(struct store *s, const char *sql, const char *key, struct error *err)
+/* The recorded size; what lies there must have it. */
+int store_has_blob(struct store *s, const char *digest, struct error *err)
 {
+	autofd int dir = store_folder(s, "blobs/sha256", err);
+	int64_t size;
+	struct stat st;
+
+	if (dir < 0 || index_number(s, err, &size, "SELECT size + 1 FROM blobs WHERE digest = ?1", digest, NULL) < 0)
+		return -err->code;
+	return size > 0 && !strv_contains(&s->distrust, digest) &&
+	       safepath_stat(dir, image_digest_hex(digest), &st) == 0 && S_ISREG(st.st_mode) && st.st_size == size - 1;
+}
+
+int store_has_layer(struct store *s, const char *chain, struct error *err)
+{
+	autofree char *tree = mem_printf("layers/%s/diff", image_digest_hex(chain));
+	struct error missing;
 	int64_t known;
 
-	return index_number(s, err, &known, sql, key, NULL) < 0 ? -err->code : known != 0;
+	if (index_number(s, err, &known, "SELECT 1 FROM layers WHERE chain = ?1", chain, NULL) < 0)
+		return -err->code;
+	if (!known || strv_contains(&s->distrust, chain))
+		return 0;
+	autofd int dir = safepath_open_dir(s->root_fd, tree, true, &missing);
+
+	return dir >= 0;
+}
+
+/* The first column of the rows is a digest each: has the store all of them? */
+static int has_all(struct store *s, const char *sql, const char *id,
+		   int (*has)(struct store *s, const char *digest, struct error *err), struct error *err)
+{
+	autostmt sqlite3_stmt *q = NULL;
+	int r;
+
+	if (index_prepare(s, sql, &q, err) < 0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
+	while ((r = index_step(s, q, err)) > 0) {
+		autofree char *digest = mem_strdup(index_text(q, 0));
+		int there = digest_supported(digest) ? has(s, digest, err) : 0;
+
+		if (there <= 0)
+			return there;
+	}
+	return r < 0 ? r : 1;
+}
+
+int store_image_complete(struct store *s, const char *id, struct error *err)
+{
+	int64_t known = 0;
+
+	if (index_open(s, false, err) < 0 ||
+	    (s->db && index_number(s, err, &known, "SELECT 1 FROM images WHERE id = ?1", id, NULL) < 0))
+		return -err->code;
+	if (!known)
+		return 0;
+	int r = has_all(s, "SELECT digest FROM image_blobs WHERE image = ?1", id, store_has_blob, err);
+
+	return r <= 0 ? r : has_all(s, "SELECT chain FROM image_layers WHERE image = ?1", id, store_has_layer, err);
 }
 
 int staged_blob_known(struct staged *g, const char *digest, struct error *err)
 {
-	return find_blob(g, digest) ? 1 : recorded(g->store, "SELECT 1 FROM blobs WHERE digest = ?1", digest, err);
+	return find_blob(g, digest) ? 1 : store_has_blob(g->store, digest, err);
 }
 
 struct staged_blob *staged_add_blob(struct staged *g, const char *digest, int64_t size)
@@ -108,8 +177,10 @@ int staged_pin_blob(struct staged *g, const char *digest, struct error *err)
 		return dir;
 	if (find_blob(g, digest))
 		return 1;
-	if (safepath_stat(dir, image_digest_hex(digest), &st) < 0)
-		return 0;
+	int sound = store_has_blob(g->store, digest, err);
+
+	if (sound <= 0 || safepath_stat(dir, image_digest_hex(digest), &st) < 0)
+		return sound < 0 ? sound : 0;
 	const struct staged_blob *b = staged_add_blob(g, digest, st.st_size);
 	int r = safepath_link(dir, image_digest_hex(digest), g->staging.fd, b->file, err);
 
@@ -150,7 +221,7 @@ static struct staged_layer *find_layer(struct staged *g, const char *chain)
 
 int staged_layer_stored(struct staged *g, const char *chain, struct error *err)
 {
-	return recorded(g->store, "SELECT 1 FROM layers WHERE chain = ?1", chain, err);
+	return store_has_layer(g->store, chain, err);
 }
 
 int staged_layer_known(struct staged *g, const char *chain, struct error *err)
@@ -260,7 +331,10 @@ int publish_blob(struct store *s, int dir_fd, const char *file, const char *dige
 	/* Another command may have published the same in the meantime: then equal content replaces equal content. */
 	if (blobs < 0 || safepath_rename(dir_fd, file, blobs, image_digest_hex(digest), 0, err) < 0)
 		return -err->code;
-	return record_run(s, "INSERT OR IGNORE INTO blobs(digest, size, published_ns) VALUES(?1, ?2, ?3)",
+	strv_forget(&s->distrust, digest);
+	return record_run(s,
+			  "INSERT INTO blobs(digest, size, published_ns) VALUES(?1, ?2, ?3)"
+			  " ON CONFLICT(digest) DO UPDATE SET size = excluded.size",
 			  (const char *const[]){digest}, 1, (int64_t[]){size, now}, 2, err);
 }
 
@@ -277,17 +351,14 @@ int publish_layer(struct staged *g, const struct staged_layer *l, struct error *
 
 	if (known != 0)
 		return known < 0 ? known : 0;
-	/* A crash between rename and commit left it: it is nobody's, and perhaps half. */
-	if (safepath_stat(layers, hex, &st) == 0) {
-		autofree char *aside = mem_printf("o-%s", hex);
+	/* What lies there is of a crash between rename and commit, or damaged: ours takes its place in one step. */
+	bool there = safepath_stat(layers, hex, &st) == 0;
 
-		if (safepath_rename(layers, hex, g->staging.fd, aside, 0, err) < 0)
-			return -err->code;
-	}
-	if (safepath_rename(g->staging.fd, l->folder, layers, hex, RENAME_NOREPLACE, err) < 0)
+	if (safepath_rename(g->staging.fd, l->folder, layers, hex, there ? RENAME_EXCHANGE : RENAME_NOREPLACE, err) < 0)
 		return -err->code;
+	strv_forget(&s->distrust, l->chain);
 	return record_run(s,
-			  "INSERT INTO layers(chain, diff, blob, size, entries, published_ns)"
+			  "INSERT OR REPLACE INTO layers(chain, diff, blob, size, entries, published_ns)"
 			  " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 			  (const char *const[]){l->chain, l->diff, l->blob}, 3,
 			  (int64_t[]){l->size, l->entries, clock_realtime_ns()}, 3, err);

@@ -60,6 +60,10 @@ void staged_done(struct staged *g);
 /* All of it was published: begin a new round. */
 void staged_forget(struct staged *g);
 
+/* Is the blob, the layer in the store: recorded, there as far as a look tells (size, folder), and not distrusted? 1, 0, <0. */
+int store_has_blob(struct store *s, const char *digest, struct error *err);
+int store_has_layer(struct store *s, const char *chain, struct error *err);
+
 /* ---- blobs ---- */
 
 /* Is the blob staged, or in the store? 1, 0, <0. */

@@ -486,6 +486,8 @@ void store_check_result_done(struct store_check_result *r);
 /* For this struct store, the blob or layer (chain id) @digest counts as not there: a load or pull brings it anew and puts it in
  * the place of what is there, which stays until then. */
 void store_distrust(struct store *s, const char *digest);
+/* Is everything of the image @id here, as far as a look tells (no content is read)? 1, 0 (also when there is none), <0. */
+int store_image_complete(struct store *s, const char *id, struct error *err);
 
 /* ---- comparing ---------------------------------------------------------------------------------------------------- */
 
