@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SCM_MAX_FDS 253 /* the kernel's SCM_MAX_FD */
@@ -20,6 +21,22 @@ void fd_close(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = FD_NONE;
+	errno = saved;
+}
+
+void fd_close_all(int *fds, size_t count)
+{
+	int saved = errno;
+
+	for (size_t i = 0, n; i < count; i += n) {
+		for (n = 1; i + n < count && fds[i] >= 0 && fds[i + n] == fds[i] + (int)n;)
+			n++;
+		if (fds[i] >= 0 && (n == 1 || syscall(SYS_close_range, fds[i], fds[i + n - 1], 0) < 0))
+			for (size_t k = i; k < i + n; k++)
+				close(fds[k]);
+		for (size_t k = i; k < i + n; k++)
+			fds[k] = FD_NONE;
+	}
 	errno = saved;
 }
 
@@ -63,11 +80,19 @@ int fd_read_all(int fd, void *data, size_t len)
 
 int fd_read_to_end(int fd, struct buf *out, const char *name, struct error *err)
 {
-	struct stat st;
+	struct stat st = {};
+
+	(void)fstat(fd, &st);
+	return fd_read_file(fd, &st, out, name, err);
+}
+
+int fd_read_file(int fd, const struct stat *st, struct buf *out, const char *name, struct error *err)
+{
+	const bool sized = S_ISREG(st->st_mode) && st->st_size > 0 && st->st_size < (1 << 30);
 	size_t step = 4096;
 
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < (1 << 30))
-		step = (size_t)st.st_size + 1;
+	if (sized)
+		step = (size_t)st->st_size + 1;
 	else if (step > out->max - out->len)
 		step = out->max - out->len + 1; /* a small bound is no reason to refuse a small file */
 	for (;;) {
@@ -85,7 +110,8 @@ int fd_read_to_end(int fd, struct buf *out, const char *name, struct error *err)
 		if (out->failed)
 			return error_set(err, ERROR_LIMIT, EFBIG, "'%s' is larger than the %zu bytes allowed", name,
 					 out->max);
-		if (n == 0)
+		/* As long as it said (procfs says 0), and one byte more was asked for: that was all. */
+		if (n == 0 || (sized && n == st->st_size))
 			return 0;
 		/* A growing file would otherwise be refused for a step that it does not need. */
 		step = out->max - out->len < 4096 ? out->max - out->len + 1 : 4096;

@@ -86,14 +86,12 @@ const char *cgroup_dir(const struct cgroup *cg, enum cgroup_controller c)
  * hierarchy is spared. */
 static bool unified_can_freeze(const struct cgroup_host *host)
 {
-	char buf[8];
-
 	for (size_t i = 0; i < host->count; i++) {
 		if (!host->items[i].v2)
 			continue;
 		/* The root group has no cgroup.freeze of its own; cgroup.pressure is younger (6.1) than both. Where it is
 		 * missing, v1's freezer is joined as well, which is never wrong. */
-		return cgroupfs_read(host->items[i].mount_point, "cgroup.pressure", buf, sizeof(buf)) >= 0;
+		return cgroupfs_exists(host->items[i].mount_point, "cgroup.pressure");
 	}
 	return false;
 }

@@ -23,8 +23,8 @@
 void cgroup_join_done(struct cgroup_join *j)
 {
 	fd_close(&j->clone_fd);
-	for (size_t i = 0; i < j->count; i++)
-		fd_close(&j->fds[i]);
+	/* Opened one after the other they mostly have numbers in a row. */
+	fd_close_all(j->fds, j->count);
 	j->count = 0;
 }
 

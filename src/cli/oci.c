@@ -8,6 +8,7 @@
 #include "cli/oci.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -105,11 +106,15 @@ static int setup(void *global, struct error *err)
 int cli_oci_main(int argc, char **argv)
 {
 	struct oci_global g = {.argv = argv};
+	struct pollfd std[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+	bool std_missing = false;
 	struct error err = {};
-	int r;
+	int r = FD_NONE;
 
-	/* Descriptors 0-2 must exist: what we open next must never be taken for a standard stream. */
-	while ((r = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && r <= 2)
+	/* Descriptors 0-2 must exist: what we open next must never be taken for a standard stream. One call tells. */
+	if (poll(std, 3, 0) < 0 || (std[0].revents | std[1].revents | std[2].revents) & POLLNVAL)
+		std_missing = true;
+	while (std_missing && (r = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && r <= 2)
 		(void)fd_set_cloexec(r, false);
 	if (r >= 0)
 		close(r);

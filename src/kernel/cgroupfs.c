@@ -31,6 +31,13 @@ static int join(char out[static PATH_MAX], const char *dir, const char *name)
 	return 0;
 }
 
+bool cgroupfs_exists(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return join(path, dir, name) == 0 && access(path, F_OK) == 0;
+}
+
 int cgroupfs_open(const char *dir, const char *name, int flags)
 {
 	char path[PATH_MAX];

@@ -10,6 +10,7 @@
  * Source: cgroups(7), kernel Documentation/admin-guide/cgroup-v2.rst.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -18,6 +19,9 @@
 
 /* Open @dir/@name (@name "": the directory itself) with O_CLOEXEC and O_NOFOLLOW added. Returns the fd or -errno. */
 int cgroupfs_open(const char *dir, const char *name, int flags);
+
+/* Is there a file @dir/@name? */
+bool cgroupfs_exists(const char *dir, const char *name);
 
 /* Write @value in one write(2). Returns 0 or -errno (of open or write: -ENOENT means that there is no such file). */
 int cgroupfs_write(const char *dir, const char *name, const char *value);

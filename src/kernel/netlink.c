@@ -356,7 +356,27 @@ int netlink_link_set_up(struct netlink *nl, int index, bool up, struct error *er
 	return r < 0 ? error_sys(err, -r, "bring network interface %d %s", index, up ? "up" : "down") : 0;
 }
 
-int netlink_loopback_up(struct netlink *nl, struct error *err)
+/* One call in place of netlink's socket, options, request and answer; IPv4 may be missing in a kernel. */
+static bool up_by_ioctl(void)
+{
+	struct ifreq q = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
+	autofd int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return sock >= 0 && ioctl(sock, SIOCSIFFLAGS, &q) == 0;
+}
+
+int netlink_loopback_up(struct error *err)
+{
+	autonetlink struct netlink nl = NETLINK_NONE;
+	int r;
+
+	if (up_by_ioctl())
+		return 0;
+	r = netlink_open(&nl, err);
+	return r < 0 ? r : netlink_loopback_up_by(&nl, err);
+}
+
+int netlink_loopback_up_by(struct netlink *nl, struct error *err)
 {
 	/* In a network namespace of its own lo is always number 1. */
 	int r = netlink_link_set_up(nl, 1, true, err);

@@ -50,7 +50,9 @@ void netlink_close(struct netlink *nl);
 #define autonetlink __attribute__((cleanup(netlink_close)))
 
 /* Bring `lo` up. */
-int netlink_loopback_up(struct netlink *nl, struct error *err);
+int netlink_loopback_up(struct error *err);
+/* The same by netlink alone, which the above falls back to. */
+int netlink_loopback_up_by(struct netlink *nl, struct error *err);
 
 /* The link called @name. <0: NOT_FOUND. */
 int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *ret, struct error *err);

@@ -110,12 +110,9 @@ static int in_time_ns(struct launch *l, const struct plan_step *s, struct error 
 
 static int in_loopback(struct launch *l, const struct plan_step *s, struct error *err)
 {
-	autonetlink struct netlink nl = NETLINK_NONE;
-	int r = netlink_open(&nl, err);
-
 	(void)l;
 	(void)s;
-	return r < 0 ? r : netlink_loopback_up(&nl, err);
+	return netlink_loopback_up(err);
 }
 
 static int in_cgroup_join(struct launch *l, const struct plan_step *s, struct error *err)

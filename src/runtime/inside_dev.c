@@ -135,9 +135,10 @@ int inside_dev_links(struct launch *l, const struct plan_step *s, struct error *
 		{"stdout", "/proc/self/fd/1"},
 		{"stderr", "/proc/self/fd/2"},
 	};
-	autofd int dev = FD_NONE;
+	autofd int opened = FD_NONE;
 	struct stat st;
-	int r = safepath_mkdir_all(l->new_root, "/dev", 0755, SAFEPATH_KEEP, &dev, err);
+	int r = l->dev_dir >= 0 ? 0 : safepath_mkdir_all(l->new_root, "/dev", 0755, SAFEPATH_KEEP, &opened, err);
+	const int dev = l->dev_dir >= 0 ? l->dev_dir : opened;
 
 	(void)s;
 	for (size_t i = 0; i < ARRAY_SIZE(links) && r >= 0; i++) {

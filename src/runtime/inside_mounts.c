@@ -51,9 +51,16 @@ static int finish_detached(struct launch *l, int tree, const struct spec_mount *
 /* /proc and /sys must be what they seem: a link or file there could send our writes elsewhere (V03, CVE-2019-19921). */
 static int open_kernel_fs_place(struct launch *l, const char *dest, int *ret, struct error *err)
 {
+	struct error absent;
 	struct stat st;
-	int r = safepath_make_target(l->new_root, dest, true, true, 0755, SAFEPATH_KEEP, ret, err);
+	/* The usual case is one call, which takes a real folder and nothing else. */
+	int r = safepath_open(l->new_root, dest, O_PATH | O_DIRECTORY | O_NOFOLLOW, &absent);
 
+	if (r >= 0) {
+		*ret = r;
+		return 0;
+	}
+	r = safepath_make_target(l->new_root, dest, true, true, 0755, SAFEPATH_KEEP, ret, err);
 	if (r < 0)
 		return r;
 	if (fstat(*ret, &st) < 0 || !S_ISDIR(st.st_mode)) {
@@ -92,17 +99,48 @@ static int copy_up(struct launch *l, const struct spec_mount *m, int tree, struc
 	return r;
 }
 
-/* A tmpfs over a directory of the image takes on its mode, as runc's does: what was private stays so. A mode in the
- * document comes later in the text and wins. */
+/* A tmpfs over a directory of the image takes on its mode, as runc's does: what was private stays so. A mode in the document
+ * wins. */
 static const char *with_mode(const struct spec_mount *m, int place, const char *data, char *out, size_t size)
 {
 	struct stat st;
 	int n;
 
-	if (!str_eq(m->type, "tmpfs") || fstat(place, &st) < 0)
+	if (!str_eq(m->type, "tmpfs") || str_starts(data, "mode=") || strstr(data, ",mode=") || fstat(place, &st) < 0)
 		return data;
 	n = snprintf(out, size, "mode=%04o%s%s", (unsigned)(st.st_mode & 07777), data[0] ? "," : "", data);
 	return n < 0 || (size_t)n >= size ? data : out;
+}
+
+/* What follows a new tmpfs on /dev in most documents: /dev/pts, /dev/shm and /dev/mqueue go into it by their names, since nobody
+ * else has been there. Returns false where the place must be looked for. */
+static bool attach_in_fresh_dev(struct launch *l, const struct spec_mount *m, int tree)
+{
+	const char *name = m->destination + 5;
+	struct error ignored;
+
+	return l->fresh_dev >= 0 && str_starts(m->destination, "/dev/") && safepath_name_valid(name) &&
+	       safepath_new_dir(l->fresh_dev, name, 0755, &ignored) == 0 &&
+	       mount_attach_at(tree, l->fresh_dev, name, &ignored) == 0;
+}
+
+/* A file system that takes nothing from its place, into the new /dev. 1: not there. */
+static int mount_in_fresh_dev(struct launch *l, const struct spec_mount *m, struct error *err)
+{
+	char label[1024];
+	autofd int tree = FD_NONE;
+	int r;
+
+	if (l->fresh_dev < 0 || !str_starts(m->destination, "/dev/") || m->tmpcopyup)
+		return 1;
+	tree = mount_new(m->type, m->source[0] ? m->source : m->type, NULL, 0, labelled(l, m, label, sizeof(label)),
+			 m->sb_flags, m->attr_set, err);
+	if (tree < 0)
+		return tree;
+	r = finish_detached(l, tree, m, false, err);
+	if (r < 0)
+		return r;
+	return attach_in_fresh_dev(l, m, tree) ? 0 : 1;
 }
 
 static int mount_file_system(struct launch *l, const struct spec_mount *m, struct error *err)
@@ -114,9 +152,13 @@ static int mount_file_system(struct launch *l, const struct spec_mount *m, struc
 	char label[1024], mode[PATH_MAX];
 	const char *data = labelled(l, m, label, sizeof(label));
 	autofd int place = FD_NONE, tree = FD_NONE;
-	int r = kernel_fs ? open_kernel_fs_place(l, m->destination, &place, err)
-			  : safepath_make_target(l->new_root, m->destination, true, m->dest_nofollow, 0755,
-						 SAFEPATH_KEEP, &place, err);
+	int r = mount_in_fresh_dev(l, m, err);
+
+	if (r <= 0)
+		return r;
+	r = kernel_fs ? open_kernel_fs_place(l, m->destination, &place, err)
+		      : safepath_make_target(l->new_root, m->destination, true, m->dest_nofollow, 0755, SAFEPATH_KEEP,
+					     &place, err);
 
 	if (r < 0)
 		return r;
@@ -134,6 +176,9 @@ static int mount_file_system(struct launch *l, const struct spec_mount *m, struc
 		r = mount_set_attrs(tree, MOUNT_ATTR_RDONLY, 0, 0, FD_NONE, false, err);
 	if (r >= 0)
 		r = mount_attach(tree, place, m->destination, err);
+	/* A mount namespace that was joined has others in it. */
+	if (r >= 0 && is_dev && str_eq(m->type, "tmpfs") && !m->tmpcopyup && !l->spec->linux_.ns[SPEC_NS_MOUNT].path)
+		l->fresh_dev = fcntl(tree, F_DUPFD_CLOEXEC, 3);
 	if (r >= 0 && late_ro && is_dev)
 		l->dev_fd = take_fd(&tree);
 	return r < 0 ? r : 0;
@@ -275,6 +320,9 @@ int inside_mount(struct launch *l, const struct plan_step *s, struct error *err)
 	const struct spec_mount *m = &l->spec->mounts[s->index];
 	int r;
 
+	/* Anything mounted elsewhere might cover it. */
+	if (!str_starts(m->destination, "/dev/"))
+		fd_close(&l->fresh_dev);
 	if (m->remount)
 		r = remount(l, m, err);
 	else if (m->bind)

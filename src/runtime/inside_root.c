@@ -129,11 +129,10 @@ static int null_file(struct launch *l, bool *ret_first, struct error *err)
 {
 	struct stat st;
 
-	*ret_first = false;
-	if (fstat(l->null_tree, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return error_set(err, ERROR_INVALID, ENODEV, "the host's /dev/null is not the null device");
-	if (!l->dev_null_attached) {
-		*ret_first = true;
+	*ret_first = !l->dev_null_attached;
+	if (*ret_first) {
+		if (fstat(l->null_tree, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+			return error_set(err, ERROR_INVALID, ENODEV, "the host's /dev/null is not the null device");
 		return l->null_tree;
 	}
 	return mount_clone(l->null_tree, "", false, 0, err);

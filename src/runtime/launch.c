@@ -66,7 +66,6 @@ static int host_state_dir(struct launch *l, const struct plan_step *s, struct er
 /* The bundle may name its root relative to itself, and the root may be a symlink (the engine's own doing). */
 static int host_root_open(struct launch *l, const struct plan_step *s, struct error *err)
 {
-	autofree char *real = NULL;
 	char path[4096];
 	int n = s->name[0] == '/' ? snprintf(path, sizeof(path), "%s", s->name)
 				  : snprintf(path, sizeof(path), "%s/%s", l->opt->bundle, s->name);
@@ -74,16 +73,15 @@ static int host_root_open(struct launch *l, const struct plan_step *s, struct er
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "root.path is too long");
-	r = safepath_host_realpath(path, &real, err);
-	if (r < 0)
-		return error_hint(err, "root.path must be an existing directory");
-	if (str_copy(l->rootfs, sizeof(l->rootfs), real) < 0)
-		return error_set(err, ERROR_LIMIT, ENAMETOOLONG, "root.path is too long");
-	if (str_eq(real, "/"))
-		return error_set(err, ERROR_INVALID, EINVAL, "root.path: the host's own root cannot be a container's");
-	l->root_fd = safepath_host_open_dir(real, err);
+	l->root_fd = safepath_host_open_dir(path, err);
 	if (l->root_fd < 0)
-		return l->root_fd;
+		return error_hint(err, "root.path must be an existing directory");
+	/* Its name comes from what was opened: nobody can exchange it between the two. */
+	r = safepath_host_name_of(l->root_fd, l->rootfs, sizeof(l->rootfs), err);
+	if (r < 0)
+		return error_wrap(err, "root.path");
+	if (str_eq(l->rootfs, "/"))
+		return error_set(err, ERROR_INVALID, EINVAL, "root.path: the host's own root cannot be a container's");
 	if (l->opt->idmap_root && l->plan.new_userns && l->plan.sources_by_host) {
 		l->root_tree = mount_clone(l->root_fd, "", false, 0, err);
 		return l->root_tree < 0 ? l->root_tree : 0;
@@ -284,7 +282,6 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 {
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
-	autofd int back = safepath_host_open(".", O_PATH | O_DIRECTORY, 0, err);
 	int pair[2];
 	int r;
 
@@ -309,8 +306,7 @@ static int host_clone(struct launch *l, const struct plan_step *s, struct error 
 		goto out;
 	}
 	r = process_clone(&how, launch_inside, l, &l->init, err);
-	if (back >= 0)
-		(void)!fchdir(back); /* its own folder may have gone; nothing relative is opened from here on */
+	(void)!chdir("/"); /* not to keep the root busy; nothing relative is opened from here on */
 	if (r >= 0) {
 		fd_close(&l->sync_inside);
 		fd_close(&l->start_fd);
@@ -817,6 +813,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 		.mask_dir = FD_NONE,
 		.dev_fd = FD_NONE,
 		.dev_dir = FD_NONE,
+		.fresh_dev = FD_NONE,
 	};
 	l->entry.proc = SAFEPATH_PROC_NONE;
 	r = gather_facts(l, err);
@@ -884,7 +881,7 @@ void launch_undo(struct launch *l)
 	}
 	if (l->cgroup && cgroup_delete(l->cgroup, CGROUP_DELETE_UNDO, &ignored) < 0)
 		log_warn("%s", ignored.msg);
-	if (l->state_made && state_remove(l->rt, l->opt->id, &ignored) < 0)
+	if (l->state_made && state_remove(l->rt, l->opt->id, l->state.dir_fd, &ignored) < 0)
 		log_warn("%s", ignored.msg);
 	l->state_made = false;
 }

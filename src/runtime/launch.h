@@ -79,8 +79,9 @@ struct launch {
 	int mask_dir;           /* an empty read-only directory, likewise */
 	bool dev_null_attached; /* null_tree is in our namespace: clone it from there */
 	int dev_dir;            /* /dev inside, opened once */
-	int dev_fd;             /* mount of /dev that becomes read-only when it is filled; FD_NONE */
-	pid_t host_pid;         /* our pid as the host sees it */
+	int fresh_dev;  /* the tmpfs that was just mounted there, uncovered and reached by nobody but us; FD_NONE */
+	int dev_fd;     /* mount of /dev that becomes read-only when it is filled; FD_NONE */
+	pid_t host_pid; /* our pid as the host sees it */
 };
 
 /* The whole host's side up to READY. @wait_start: create. On failure everything is undone. */

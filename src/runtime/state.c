@@ -35,33 +35,34 @@ static int no_such_container(const char *id, struct error *err)
 
 int state_create(struct runtime *rt, const char *id, int *ret_dir_fd, struct error *err)
 {
-	int r = safepath_mkdir(rt->root_fd, id, 0700, SAFEPATH_KEEP, NULL, err);
-	int fd;
+	autofd int fd = FD_NONE;
+	int r = safepath_mkdir(rt->root_fd, id, 0700, SAFEPATH_KEEP, &fd, err);
 
 	if (r == 0 || (r < 0 && err->kind == ERROR_CONFLICT))
 		return error_set(err, ERROR_CONFLICT, EEXIST,
 				 "container '%s' already exists: container with given ID already exists", id);
 	if (r < 0)
 		return error_wrap(err, "state root '%s'", rt->root);
-	fd = safepath_child(rt->root_fd, id, O_RDONLY | O_DIRECTORY, err);
-	if (fd < 0)
-		return fd;
-	*ret_dir_fd = fd;
+	*ret_dir_fd = take_fd(&fd);
 	return 0;
 }
 
-int state_remove(struct runtime *rt, const char *id, struct error *err)
+int state_remove(struct runtime *rt, const char *id, int dir_fd, struct error *err)
 {
-	/* Our own few files, by name; whatever else may be there goes the long way. */
-	static const char *const files[] = {STATE_RECORD, STATE_CONFIG, STATE_START};
+	/* Our own few files, by name (the socket only of a container that was never started); whatever else may be there goes
+	 * the long way. */
+	static const char *const files[] = {STATE_RECORD, STATE_CONFIG, NULL, STATE_START, NULL};
 	struct error ignored;
-	autofd int dir = safepath_child(rt->root_fd, id, O_PATH | O_DIRECTORY, &ignored);
+	autofd int opened = dir_fd >= 0 ? FD_NONE : safepath_child(rt->root_fd, id, O_PATH | O_DIRECTORY, &ignored);
+	const int dir = dir_fd >= 0 ? dir_fd : opened;
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(files) && dir >= 0; i++)
-		(void)safepath_unlink(dir, files[i], true, &ignored);
-	if (dir >= 0 && safepath_rmdir(rt->root_fd, id, true, &ignored) == 0)
-		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(files) && dir >= 0; i++) {
+		if (files[i])
+			(void)safepath_unlink(dir, files[i], true, &ignored);
+		else if (safepath_rmdir(rt->root_fd, id, true, &ignored) == 0)
+			return 0;
+	}
 	r = safepath_remove_tree(rt->root_fd, id, err);
 	return r < 0 ? error_wrap(err, "remove the state of container '%s'", id) : 0;
 }

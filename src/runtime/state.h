@@ -49,8 +49,8 @@ void state_done(struct state *s);
 
 /* Make the container's folder. <0: CONFLICT ("container with given ID already exists"). */
 int state_create(struct runtime *rt, const char *id, int *ret_dir_fd, struct error *err);
-/* Remove the folder with all in it. Not there: success. */
-int state_remove(struct runtime *rt, const char *id, struct error *err);
+/* Remove the folder with all in it. @dir_fd: it, where it is open; or FD_NONE. Not there: success. */
+int state_remove(struct runtime *rt, const char *id, int dir_fd, struct error *err);
 /* Read the record. <0: NOT_FOUND ("container does not exist"). */
 int state_load(struct runtime *rt, const char *id, struct state *ret, struct error *err);
 /* Write a file that is not there yet, in a container's new folder. A crash may leave a part: readers take a record that

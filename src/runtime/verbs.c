@@ -178,7 +178,7 @@ int remove_container(struct runtime *rt, const struct state *s, const struct spe
 			r = cgroup_delete(cg, CGROUP_DELETE_ALL, err);
 	}
 	if (r == 0)
-		r = state_remove(rt, s->id, err);
+		r = state_remove(rt, s->id, s->dir_fd, err);
 	if (r == 0)
 		run_poststop(s, spec);
 	return r;
@@ -233,7 +233,7 @@ static int delete_remains(struct runtime *rt, const char *id, struct error *err)
 		return 0;
 	if (delete_unrecorded_group(rt, id, &ignored) < 0)
 		log_warn("%s", ignored.msg);
-	return state_remove(rt, id, err);
+	return state_remove(rt, id, FD_NONE, err);
 }
 
 int runtime_delete(struct runtime *rt, const char *id, bool force, struct error *err)

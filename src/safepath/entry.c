@@ -98,7 +98,8 @@ int safepath_create_file(int dir_fd, const char *name, int flags, mode_t mode, c
 	fd = openat(dir_fd, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, mode);
 	if (fd < 0)
 		return error_sys(err, errno, "make the file '%s'", name);
-	r = resolve_finish(fd, mode, owner);
+	/* A new file has the owner and the mode that were asked for, unless somebody took bits from its maker himself. */
+	r = owner || mode & ~(mode_t)0600 ? resolve_finish(fd, mode, owner) : 0;
 	return r < 0 ? error_sys(err, -r, "set mode and owner of '%s'", name) : take_fd(&fd);
 }
 

@@ -113,6 +113,14 @@ int safepath_host_readlink(const char *path, char *out, size_t size, struct erro
 	return 0;
 }
 
+int safepath_host_name_of(int fd, char *out, size_t size, struct error *err)
+{
+	char name[40];
+
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return safepath_host_readlink(name, out, size, err);
+}
+
 int safepath_host_realpath(const char *path, char **ret, struct error *err)
 {
 	char *real = realpath(path, NULL);
@@ -132,7 +140,7 @@ static int read_open(int fd, const char *name, bool regular_only, struct buf *ou
 	if (S_ISDIR(st.st_mode) || (regular_only && !S_ISREG(st.st_mode)))
 		return error_set(err, ERROR_INVALID, S_ISDIR(st.st_mode) ? EISDIR : EINVAL,
 				 "'%s' is not a regular file", name);
-	return fd_read_to_end(fd, out, name, err);
+	return fd_read_file(fd, &st, out, name, err);
 }
 
 int safepath_host_self(char *out, size_t size, struct error *err)
@@ -164,12 +172,16 @@ int safepath_host_read(const char *path, bool regular_only, struct buf *out, str
 int safepath_state_open(const char *path, struct error *err)
 {
 	autofd int fd = FD_NONE;
+	struct error absent;
 	struct stat st;
-	int r = mkdir_all(path, 0755, 0700, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	fd = safepath_host_open(path, O_RDONLY | O_DIRECTORY, 0, err);
+	/* Mostly it is there. */
+	fd = safepath_host_open(path, O_RDONLY | O_DIRECTORY, 0, &absent);
+	if (fd < 0) {
+		r = mkdir_all(path, 0755, 0700, err);
+		fd = r < 0 ? r : safepath_host_open(path, O_RDONLY | O_DIRECTORY, 0, err);
+	}
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)

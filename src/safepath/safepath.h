@@ -191,6 +191,8 @@ int safepath_host_unlink(const char *path, bool missing_ok, struct error *err);
 int safepath_host_rename(const char *from, const char *to, struct error *err);
 int safepath_host_stat(const char *path, struct stat *ret); /* follows; 0 or -errno */
 int safepath_host_readlink(const char *path, char *out, size_t size, struct error *err);
+/* The absolute path of an open file or folder, from /proc/self/fd. <0 LIMIT. */
+int safepath_host_name_of(int fd, char *out, size_t size, struct error *err);
 /* The absolute form of @path, symlinks resolved as realpath(3). Allocates; free(3). */
 int safepath_host_realpath(const char *path, char **ret, struct error *err);
 /* The path of our own program, to find what is installed beside it. A copy of us that runs from a detached mount or from
