@@ -175,8 +175,8 @@ def as_a_plain_user(w):
 
 @test
 def commands_and_arguments(w):
-    for args, error, hint in ((["rnu"], "'rnu' is not a command", "run"), (["image"], "'image' is not a command", "images"),
-                              (["images", "x"], '"images" requires', "usage: bothy images"), (["rmi"], '"rmi" requires', "usage: bothy rmi"),
+    for args, error, hint in ((["runn"], "'runn' is not a command", "run"), (["imagess"], "'imagess' is not a command", "images"),
+                              (["version", "x"], '"version" requires', "usage: bothy version"), (["rmi"], '"rmi" requires', "usage: bothy rmi"),
                               (["--rot", "x", "run"], "unknown option: --rot", "--root"), (["run", "--name"], "--name needs a value", "--help"),
                               (["completion", "tcsh"], "tcsh", "")):
         done = w.bothy(*args)
