@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "registry/registry.h"
 #include "runtime/runtime.h"
 #include "spec/spec.h"
 #include "store/store.h"
@@ -193,6 +194,63 @@ struct engine_check_options {
 /* Look at the whole store, and mend it with `repair`: store_check, with the containers that run left alone. */
 int engine_check(struct engine *e, const struct engine_check_options *o, struct store_check_result *ret,
 		 struct error *err);
+
+/* ---- registries ------------------------------------------------------------------------------------------------------ */
+
+/* How to speak to a registry, as typed; borrowed. Zeroed: what is configured. */
+struct engine_registry_options {
+	const char *authfile, *creds, *cert_dir;
+	bool no_verify; /* --tls-verify=false */
+};
+
+/* A session with @domain (and its repository @path, or NULL) for @access (REGISTRY_*). @o may be NULL. */
+int engine_registry_open(const char *domain, const char *path, unsigned access, const struct engine_registry_options *o,
+			 struct registry **ret, struct error *err);
+
+/* The registry that a user typed, NULL: Docker Hub. Returns 0 or <0 INVALID. Text in @a. */
+int engine_registry_name(struct arena *a, const char *typed, const char **ret, struct error *err);
+/* Try a login at @domain and keep it. Returns as registry_login_save, or <0: DENIED. */
+int engine_login(const char *domain, const struct engine_registry_options *o, const struct registry_login *login,
+		 struct arena *a, const char **ret_where, struct error *err);
+/* Repositories of @domain that match @term: {"results": […]} as registry_search, to json_unref. */
+int engine_search(const char *domain, const char *term, uint32_t limit, const struct engine_registry_options *o,
+		  struct json **ret, struct error *err);
+
+enum engine_push_state { ENGINE_PUSH_SENDING, ENGINE_PUSH_RETRY, ENGINE_PUSH_SENT, ENGINE_PUSH_THERE, ENGINE_PUSH_MOUNTED };
+/* What becomes of one blob. */
+struct engine_push_step {
+	const char *digest;
+	enum engine_push_state state;
+	uint64_t size, bytes;
+	const char *from;         /* MOUNTED: the repository */
+	const struct error *reason; /* RETRY */
+};
+
+struct engine_push_options {
+	struct engine_registry_options registry;
+	bool all_tags;
+	void (*step)(void *arg, const struct engine_push_step *step); /* may be NULL */
+	void *arg;
+};
+
+struct engine_pushed {
+	const char *name; /* full */
+	const char *tag, *digest, *media_type;
+	size_t size;       /* of the document */
+	bool one_platform; /* the name means several platforms, not all are here: this one was pushed */
+};
+struct engine_push_result {
+	struct arena arena;
+	struct engine_pushed *pushed;
+	size_t count;
+};
+
+/* Push @name (or all tags of that repository). Blobs go first, at once and only those that are missing there; then the
+ * documents, the one with the tag last, so that nobody ever pulls half an image. Returns 0, or <0: NOT_FOUND (no such image),
+ * INVALID (a digest in the name), and as registry events. */
+int engine_push(struct engine *e, const char *name, const struct engine_push_options *o, struct engine_push_result *ret,
+		struct error *err);
+void engine_push_result_done(struct engine_push_result *r);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);
