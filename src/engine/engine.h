@@ -216,13 +216,19 @@ int engine_login(const char *domain, const struct engine_registry_options *o, co
 int engine_search(const char *domain, const char *term, uint32_t limit, const struct engine_registry_options *o,
 		  struct json **ret, struct error *err);
 
-enum engine_push_state { ENGINE_PUSH_SENDING, ENGINE_PUSH_RETRY, ENGINE_PUSH_SENT, ENGINE_PUSH_THERE, ENGINE_PUSH_MOUNTED };
+enum engine_push_state {
+	ENGINE_PUSH_SENDING,
+	ENGINE_PUSH_RETRY,
+	ENGINE_PUSH_SENT,
+	ENGINE_PUSH_THERE,
+	ENGINE_PUSH_MOUNTED
+};
 /* What becomes of one blob. */
 struct engine_push_step {
 	const char *digest;
 	enum engine_push_state state;
 	uint64_t size, bytes;
-	const char *from;         /* MOUNTED: the repository */
+	const char *from;           /* MOUNTED: the repository */
 	const struct error *reason; /* RETRY */
 };
 

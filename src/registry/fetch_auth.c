@@ -58,7 +58,7 @@ bool auth_realm_allowed(const struct fetch *f, const struct endpoint *e, const c
 			  realm);
 		return false;
 	}
-	if (!https && !(e->insecure && e->plain)) {
+	if (!https && !(e->insecure && e->plain && strncasecmp(realm, "http://", 7) == 0)) {
 		error_set(err, ERROR_DENIED, EPROTO, "%s names the token service '%.200s', which is not https", e->host,
 			  realm);
 		return false;
