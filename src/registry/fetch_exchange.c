@@ -227,12 +227,13 @@ static size_t on_send(char *out, size_t size, size_t count, void *arg)
 	return (size_t)n;
 }
 
-/* curl sends again from the start on a new connection when the old one had died meanwhile. */
+/* curl sends again from the start on a new connection when the old one had died meanwhile. Not the bytes of a blob: the registry
+ * may have some of them, and must be asked first. */
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
 	struct request *q = arg;
 
-	if (origin != SEEK_SET || offset < 0)
+	if (origin != SEEK_SET || offset < 0 || (q->x.ask.send_file && q->x.sent > 0))
 		return CURL_SEEKFUNC_FAIL;
 	q->x.sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
@@ -576,7 +577,7 @@ static void answered(struct request *q)
 
 	if (!x->foreign)
 		request_endpoint(q)->scheme_known = true;
-	if (status == 401) {
+	if (status == 401 && !x->ask.no_auth) {
 		if (auth_challenged(q))
 			exchange_repeat(q);
 		else

@@ -25,8 +25,6 @@
 #define OUT_BYTES_MAX (64u << 20)
 #define OUT_BUSY_BYTES 262144 /* more to be sent: progress is not told */
 #define PROGRESS_EVERY_NS (50 * NS_PER_MS)
-#define DELAY_FIRST_MS 500u
-#define DELAY_MAX_MS 15000u
 #define RETRIES_TOTAL_MAX 10000u
 
 /* ---- telling bothy ---- */
@@ -181,14 +179,14 @@ void request_failed(struct request *q)
 	finish(q);
 }
 
-/* Doubled each time, and somewhere between the half and the whole of that, so that many clients do not come back at once. */
-static uint32_t delay_ms(unsigned tries)
+/* Doubled each time, and somewhere between the half and the whole of that, so that many clients do not come back at once.
+ * Who has little patience with a slow server has as little with one that is away. */
+static uint32_t delay_ms(const struct fetch *f, unsigned tries)
 {
-	uint32_t most = tries > 6 ? DELAY_MAX_MS : DELAY_FIRST_MS << (tries - 1);
+	uint32_t first = f->stall_ms / 40 + 1, max = f->stall_ms / 4 * 3 + 2; /* 0.5 s and 15 s */
+	uint32_t most = tries > 6 || first << (tries - 1) > max ? max : first << (tries - 1);
 	uint32_t chance = 0;
 
-	if (most > DELAY_MAX_MS)
-		most = DELAY_MAX_MS;
 	(void)!getrandom(&chance, sizeof(chance), GRND_NONBLOCK); /* without: always the half */
 	return most / 2 + chance % (most / 2 + 1);
 }
@@ -212,7 +210,7 @@ void request_retry(struct request *q, uint32_t retry_after_s)
 		request_failed(q);
 		return;
 	}
-	delay = retry_after_s ? retry_after_s * 1000 + delay_ms(1) / 4 : delay_ms(q->tries);
+	delay = retry_after_s ? retry_after_s * 1000 + delay_ms(q->f, 1) / 4 : delay_ms(q->f, q->tries);
 	/* The first cut of a blob that was moving: it goes on at once. */
 	if (!retry_after_s && q->tries == 1 && q->position > 0)
 		delay = 0;
@@ -370,7 +368,7 @@ static void take_open(struct fetch *f, const struct wire_message *m)
 	f->access = (unsigned)n;
 	n = 20000;
 	(void)json_u64(json_get(m->head, "stall_ms"), &n);
-	f->stall_ms = (uint32_t)n;
+	f->stall_ms = n < 1000000 ? (uint32_t)n : 1000000;
 	f->proxy_http = arena_text(f, proxies, "http");
 	f->proxy_https = arena_text(f, proxies, "https");
 	if (!f->proxy_http)

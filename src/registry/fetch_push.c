@@ -109,6 +109,10 @@ static void patch_next(struct request *q)
 {
 	long status = q->x.answer.status;
 
+	if (status == 416 && ++q->restarts <= RESTARTS_MAX) {
+		status_begin(q); /* it has more or less than we think */
+		return;
+	}
 	if (status == 404 || status == 416) {
 		restart(q, "the upload is lost");
 		return;

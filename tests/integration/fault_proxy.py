@@ -22,6 +22,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -63,6 +64,8 @@ class Server:
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = any
 
+        # A client that goes away is an error for its thread, and no reason to die for the whole run.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.httpd = ThreadingHTTPServer((host, 0), Handler)
         self.httpd.daemon_threads = True
         if tls:
