@@ -12,8 +12,8 @@ import subprocess
 import time
 
 import test_images_cli as images
-from fault_proxy import Server, Tls, Tokens, docker_registry, sha
-from harness import check, check_equal, check_in, skip, test
+from fault_proxy import Proxy, Server, Tls, Tokens, docker_registry, sha
+from harness import check, check_equal, check_in, read, skip, test
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -304,6 +304,75 @@ def a_foreign_token_service_gets_no_login(w):
 
 
 @test
+def tls_and_proxies(w):
+    """A host that is not loopback: its certificate counts, http never does. A proxy gives the names."""
+    authority = Tls(w.tmp / "tls")
+    with Server(tls=authority, basic="me:secret") as server, Proxy(server.host) as proxy, Server() as plain, Proxy(plain.host) as to_plain:
+        server.add_image("a/b", "1", [b"layer"])
+        plain.add_image("a/b", "1", [b"layer"])
+        env = {"https_proxy": proxy.url, "DRIVER_CREDS": "me:secret"}
+        code, _, err = driver(w, "manifest", "registry.test/a/b:1", env=env)
+        check_equal((code, server.log), (1, []), "a certificate of nobody we know")
+        check_in("certs.d/registry.test", err)
+        certs = {"DRIVER_CERTS": str(authority.certs_d())}
+        code, _, err = driver(w, "manifest", "registry.test/a/b:1", env={**env, **certs})
+        check_equal(code, 0, err)
+        check_equal(proxy.log[-1], "CONNECT registry.test:443 HTTP/1.1")
+        code, _, err = driver(w, "manifest", "other.test/a/b:1", env={**env, **certs})
+        check_equal(code, 1, "the certificate is for another name")
+        # certs.d of the user.
+        folder = w.tmp / "home/.config/containers/certs.d/registry.test:5000"
+        folder.mkdir(parents=True)
+        shutil.copy(w.tmp / "tls/ca.crt", folder / "ca.crt")
+        code, _, err = driver(w, "manifest", "registry.test:5000/a/b:1", env=env)
+        check_equal(code, 0, err)
+        # A server without TLS gets nothing at all, least of all a password, unless its registry is called insecure.
+        code, _, err = driver(w, "manifest", "registry.test/a/b:1", env={**env, "https_proxy": to_plain.url, "http_proxy": to_plain.url})
+        check_equal((code, plain.log), (1, []), err)
+        conf(w, '[[registry]]\nlocation = "registry.test"\ninsecure = true\n')
+        code, _, err = driver(w, "manifest", "registry.test/a/b:1", env=env)
+        check_equal(code, 0, f"insecure: TLS that nobody verifies {err}")
+        # NO_PROXY
+        conf(w, "")
+        used = len(proxy.log)
+        code, _, err = driver(w, "manifest", "registry.test/a/b:1", env={**env, **certs, "no_proxy": "x.example,registry.test"})
+        check_equal((code, len(proxy.log)), (1, used), err)
+
+
+@test
+def the_fetcher_is_locked_in(w):
+    with Server() as server:
+        server.fault = lambda *_: {"hang": 0}
+        program = w.bin / "../meson/tests/unit/registry/registry-driver"
+        if not program.exists():
+            skip("the test driver was not built")
+        driver(w, "manifest", f"{server.host}/a/b:1", env={"BOTHY_FETCH_STALL": "1ms"})
+        child = w.spawn([w.tmp / "driver/driver", "manifest", f"{server.host}/a/b:1"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL)
+
+        def fetcher():
+            for entry in os.listdir("/proc"):
+                if entry.isdigit() and f"PPid:\t{child.pid}\n" in read(f"/proc/{entry}/status"):
+                    return int(entry)
+            return None
+
+        w.wait_for(lambda: fetcher() and "Seccomp:\t2" in read(f"/proc/{fetcher()}/status"), "bothy-fetch, locked in")
+        pid = fetcher()
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        check_equal(status["Name"], "bothy-fetch")
+        check_equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
+        for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb") + (("CapBnd",) if w.root else ()):
+            check_equal(int(status[kind], 16), 0, kind)
+        if w.root:
+            check_equal(status["Uid"].split(), ["65534"] * 4)
+            check_equal(status["Groups"].split(), [])
+        child.kill()
+        child.wait()
+        w.wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the fetcher to end with its parent")
+
+
+@test
 def mirrors(w):
     with Server() as good, Server() as bad, Server() as primary:
         data = blob(300_000)
@@ -425,9 +494,9 @@ def push_and_read_it_with_another_program(w):
             check(done.code == 125 and text in done.err, f"{words}: {done!r}")
         if not shutil.which("skopeo"):
             skip("skopeo is not installed: nobody else has read it")
-        read = subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", f"docker://{host}/team/app:1.5",
-                               f"dir:{w.tmp}/copy"], check=False, stderr=subprocess.PIPE, text=True)
-        check_equal(read.returncode, 0, read.stderr)
+        copied = subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", f"docker://{host}/team/app:1.5",
+                                 f"dir:{w.tmp}/copy"], check=False, stderr=subprocess.PIPE, text=True)
+        check_equal(copied.returncode, 0, copied.stderr)
         check_equal(sha((w.tmp / "copy/manifest.json").read_bytes()), match.group(1))
         check((w.tmp / f"copy/{image}").exists(), "the config")
 
