@@ -436,7 +436,7 @@ static void look_at_speed(struct request *q, int64_t now)
 
 	if (!x->easy || x->paused || (uint64_t)((now - x->window_ns) / NS_PER_MS) < patience)
 		return;
-	if (x->window_bytes >= patience * FETCH_STALL_BYTES_PER_S / 1000) {
+	if (x->window_bytes > 0 && x->window_bytes >= patience * FETCH_STALL_BYTES_PER_S / 1000) {
 		x->window_ns = now;
 		x->window_bytes = 0;
 		return;

@@ -342,6 +342,7 @@ def tls_and_proxies(w):
 @test
 def the_fetcher_is_locked_in(w):
     with Server() as server:
+        server.add_image("a/b", "1", [b"layer"])
         server.fault = lambda *_: {"hang": 0}
         program = w.bin / "../meson/tests/unit/registry/registry-driver"
         if not program.exists():
