@@ -74,7 +74,7 @@ enum engine_pull_policy {
 	ENGINE_PULL_ALWAYS,  /* ask the registry */
 	ENGINE_PULL_MISSING, /* only when there is no image of that name */
 	ENGINE_PULL_NEVER,
-	ENGINE_PULL_NEWER, /* ask, and be content with what is here when it does not answer */
+	ENGINE_PULL_NEWER,   /* ask, and be content with what is here when it does not answer */
 	ENGINE_PULL_POLICY_COUNT
 };
 /* Docker's and Podman's words. Returns 0 or <0 INVALID, which names @option. */
