@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bothy: global options, and how errors reach a person: one line that says what was tried and why it failed, and one with
- * what to type next. Exit codes are Docker's: 125 bothy's own failure, 126 the program cannot be invoked, 127 not found.
+ * what to type next. Exit codes are Docker's: 125 bothy's own failure, 126 the program cannot be invoked, 127 not found; 130 interrupted.
  */
 #include "cli/bothy.h"
 
@@ -52,6 +52,8 @@ static int setup(void *global, struct error *err)
 
 static int exit_code(const struct error *err)
 {
+	if (err->kind == ERROR_UNAVAILABLE && err->code == EINTR)
+		return 130; /* as a shell says it of a program that ^C ended */
 	switch (err->kind) {
 	case ERROR_NO_PROGRAM:
 		return 127;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/bothy.h"
+#include "cli/progress.h"
 
 #define AT(field) offsetof(struct engine_run_options, field)
 
@@ -28,6 +29,9 @@ static const struct option table[] = {
 	{"entrypoint", 0, OPTION_STRING, AT(entrypoint), "PROGRAM", "in place of the image's entry point", 0},
 	{"hostname", 'h', OPTION_STRING, AT(hostname), "NAME", "host name inside", 0},
 	{"domainname", 0, OPTION_STRING, AT(domainname), "NAME", "domain name inside", 0},
+	{"pull", 0, OPTION_STRING, AT(pull), "always|missing|newer|never", "when to ask the registry for the image (default: missing)", 0},
+	{"platform", 0, OPTION_STRING, AT(platform), "OS/ARCH[/VARIANT]", "which one of several to pull (default: this machine's)", 0},
+	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "pull without progress", 0},
 	{"rootfs", 0, OPTION_STRING, AT(rootfs), "DIR", "a folder as the root, in place of an image", 0},
 	{"init", 0, OPTION_BOOL, AT(init), NULL, "a small init as process 1 that reaps and passes signals on", 0},
 	{"stop-signal", 0, OPTION_STRING, AT(stop_signal), "SIGNAL", "signal that asks it to stop", 0},
@@ -100,8 +104,6 @@ static const struct option table[] = {
 	LATER("mac-address", 0, "use --network host"),
 	LATER("network-alias", 0, "use --network host"),
 	LATER("gpus", 0, "give the devices by name: --device /dev/dri"),
-	LATER("pull", 0, "bring images in with: bothy load -i FILE"),
-	LATER("platform", 0, "choose it when loading: bothy load --platform OS/ARCH"),
 	LATER("runtime", 0, "leave it out: bothy starts containers itself"),
 	LATER("log-driver", 0, "output goes where bothy's own goes: redirect it"),
 	LATER("log-opt", 0, "output goes where bothy's own goes: redirect it"),
@@ -116,13 +118,14 @@ static const struct option table[] = {
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
 	struct engine_run_options *o = options;
+	autoprogress struct progress *progress = NULL;
 	autoengine struct engine *e = NULL;
 	size_t used = 0;
 	int status = 0;
-	int r = bothy_open(global, &e, err);
 
-	if (r < 0)
-		return r;
+	if (bothy_open(global, &e, err) < 0 || progress_new(NULL, o->quiet, "pull", &progress, err) < 0)
+		return -err->code;
+	o->observer = progress_observer(progress);
 	/* An absolute path can't be an image: it is a program of the embedded one. */
 	if (!o->rootfs && args->count && args->items[0][0] != '/') {
 		o->image = str_eq(args->items[0], "embedded") ? NULL : args->items[0];
@@ -131,7 +134,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	o->args = args->items + used;
 	o->entrypoint_set = o->entrypoint != NULL;
 	o->self_argv = ((const struct bothy_global *)global)->argv;
-	r = engine_run(e, o, &status, err);
+	int r = engine_run(e, o, &status, err);
 	return r < 0 ? r : status;
 }
 

@@ -52,6 +52,10 @@ void engine_owner_look_at_one(struct engine *e, const char *own_id);
 /* The id of the container that @text means: a name, an id, or the beginning of one. <0: NOT_FOUND, CONFLICT (several). */
 int engine_container_find(struct engine *e, const char *text, char out[static ENGINE_ID_LEN + 1], struct error *err);
 
+/* run_pull.c: bring the image in, as --pull says. @missing: the store does not have it, which @err tells; else before anything
+ * was looked for. Returns 0, or <0: what @err said before when nothing is to be pulled, as engine_pull. */
+int engine_run_pull(struct making *m, bool missing, struct error *err);
+
 /* ids.c: the user namespace and its maps. */
 int engine_ids_choose(struct making *m, struct error *err);
 void engine_ids_release(struct making *m);

@@ -77,7 +77,7 @@ static int make_folder(struct making *m, struct error *err)
 		r = store_container_create(store, m->id, has_image(m) ? m->opt->image : NULL, flags, &m->image,
 					   &m->folder, err);
 	if (r < 0)
-		return has_image(m) && err->kind == ERROR_NOT_FOUND ? suggest_image(m, err) : r;
+		return r;
 	if (engine_owner_take(m->folder.dir_fd) < 0) {
 		store_container_done(&m->folder);
 		if (has_image(m))
@@ -88,6 +88,21 @@ static int make_folder(struct making *m, struct error *err)
 	m->have_image = has_image(m);
 	m->bundle = arena_printf(&m->spec.arena, "%s/containers/%s", store_root(store), m->id);
 	return 0;
+}
+
+/* The same; an image that is missing is pulled, and looked for once more. */
+static int make_folder_with_image(struct making *m, struct error *err)
+{
+	int r = make_folder(m, err);
+
+	if (r == 0 || !has_image(m) || err->kind != ERROR_NOT_FOUND || r == -EAGAIN)
+		return r;
+	r = engine_run_pull(m, true, err);
+	if (r == 0)
+		r = make_folder(m, err);
+	if (r < 0 && r != -EAGAIN && r != -EINTR)
+		r = suggest_image(m, err);
+	return r;
 }
 
 static int add_layer(struct making *m, const char *path, struct error *err)
@@ -371,9 +386,11 @@ int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_ex
 		return r;
 	spec_init(&m.spec);
 	r = close_input(o, err);
+	if (r == 0)
+		r = engine_run_pull(&m, false, err);
 	/* Folder before name and range: what they link to is there, and owned, as long as they are. */
 	for (int i = 0; i < 16 && r == 0 && !m.folder_made; i++) {
-		r = make_folder(&m, err);
+		r = make_folder_with_image(&m, err);
 		r = r == -EAGAIN ? 0 : r;
 	}
 	if (r == 0 && !m.folder_made)

@@ -26,7 +26,8 @@ static const char find_sql[] =
 static int not_found(const char *name, struct error *err)
 {
 	error_set(err, ERROR_NOT_FOUND, ENOENT, "no image '%.200s' in the store", name);
-	return error_hint(err, "`bothy images` lists what is there, `bothy load FILE` brings an archive in");
+	return error_hint(
+		err, "`bothy images` lists what is there; `bothy pull NAME` and `bothy load -i FILE` bring images in");
 }
 
 static bool is_hex(const char *s)

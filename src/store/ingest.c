@@ -419,20 +419,38 @@ static int on_message(struct store_ingest *g, struct ingest_job *j, struct error
 
 /* ---- publishing ---- */
 
+/* A layer that was there has gone: look for it again. */
+static void look_again(struct store_ingest *g, const char *chain)
+{
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+
+		if (j->at == INGEST_IDLE && j->blob.state == STORE_BLOB_DONE && j->chains &&
+		    str_eq(j->chains->items[j->position], chain))
+			job_again(j);
+	}
+}
+
 /* Are the layers below in place, or complete with us? */
 static int can_stack(struct store_ingest *g, const struct staged_layer *l, struct error *err)
 {
+	int all = 1;
+
 	for (size_t i = 0; i < l->position && l->answer.implied_count > 0; i++) {
+		const char *chain = l->chains->items[i];
 		int known = 0;
 
 		for (size_t k = 0; k < g->staged.layer_count && !known; k++)
-			known = g->staged.layers[k].complete && str_eq(g->staged.layers[k].chain, l->chains->items[i]);
+			known = g->staged.layers[k].complete && str_eq(g->staged.layers[k].chain, chain);
 		if (!known)
-			known = staged_layer_stored(&g->staged, l->chains->items[i], err);
-		if (known <= 0)
+			known = staged_layer_stored(&g->staged, chain, err);
+		if (known < 0)
 			return known;
+		if (!known)
+			look_again(g, chain);
+		all &= known;
 	}
-	return 1;
+	return all;
 }
 
 /* Stack what can be. Outside of the lock: the changes of owners and modes must be durable before the record. Returns whether
@@ -542,6 +560,7 @@ static int publish_complete(struct store_ingest *g, struct error *err)
 int store_ingest_step(struct store_ingest *g, struct error *err)
 {
 	struct pollfd look = {.events = POLLIN};
+	bool busy = false;
 	size_t done = 0;
 
 	for (size_t i = 0; i < g->job_count; i++) {
@@ -555,7 +574,12 @@ int store_ingest_step(struct store_ingest *g, struct error *err)
 	}
 	if (publish_complete(g, err) < 0 || start_some(g, err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < g->job_count; i++)
+	for (size_t i = 0; i < g->job_count; i++) {
 		done += g->jobs[i].blob.state == STORE_BLOB_DONE;
+		busy |= g->jobs[i].at == INGEST_AT_WORK || g->jobs[i].blob.state == STORE_BLOB_CUT;
+	}
+	if (done < g->job_count && !busy) /* rather an error than to wait for nobody */
+		return error_set(err, ERROR_INTERNAL, EDEADLK, "%zu of %zu layers came, nobody brings the rest", done,
+				 g->job_count);
 	return done == g->job_count;
 }

@@ -280,6 +280,24 @@ int store_image_tag(struct store *s, const char *name_or_id, const char *name, s
 			 image.target ? image.target_type : "", NULL);
 }
 
+int store_image_add_digest(struct store *s, const char *image_id, const char *repository, const char *digest,
+			   struct error *err)
+{
+	if (!digest_supported(digest))
+		return error_set(err, ERROR_INVALID, EINVAL, "'%.100s' is no sha256 digest", digest);
+	if (index_open(s, true, err) < 0)
+		return -err->code;
+	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+
+	if (lock < 0)
+		return lock;
+	/* An image that has been removed meanwhile gets none. */
+	return index_run(s, err,
+			 "INSERT OR REPLACE INTO digests(repository, digest, image)"
+			 " SELECT ?1, ?2, id FROM images WHERE id = ?3",
+			 repository, digest, image_id, NULL);
+}
+
 static int untag_all(struct store *s, const struct store_image *image, char *const *names, size_t count,
 		     struct store_remove_result *ret, struct error *err)
 {

@@ -577,6 +577,10 @@ void store_remove_result_done(struct store_remove_result *r);
  * that name before. <0: INVALID (no name, or one with a digest), as store_image_find. */
 int store_image_tag(struct store *s, const char *name_or_id, const char *name, struct error *err);
 
+/* The image with this full id has the digest @digest in @repository ("docker.io/library/debian"): after a push. */
+int store_image_add_digest(struct store *s, const char *image_id, const char *repository, const char *digest,
+			   struct error *err);
+
 /* Take names away from an image, which stays: those listed, or all of them with @count 0.
  * @ret: the full names in `untagged`. Returns 0, or <0: NOT_FOUND (no such image; a name is not one of its). */
 int store_image_untag(struct store *s, const char *name_or_id, char *const *names, size_t count,

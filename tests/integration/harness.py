@@ -186,6 +186,7 @@ class World:
         self.name = name
         self.count = 0
         self.children = []
+        self.services = []  # to be closed before anybody looks for leftovers
         self.env = dict(os.environ, XDG_RUNTIME_DIR=str(self.tmp / "run"), XDG_DATA_HOME=str(self.tmp / "data"))
         (self.tmp / "run").mkdir(mode=0o700)
 
@@ -288,6 +289,11 @@ class World:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still waiting for {what} after {seconds} s")
             time.sleep(0.02)
+
+    def close_services(self):
+        for service in reversed(self.services):
+            service.close()
+        self.services.clear()
 
     def end(self):
         for child in self.children:

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import hashlib
 import http.client
+import http.server
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import threading
 
 from harness import check, skip
 
@@ -103,7 +105,12 @@ class Registry:
         self.log_path = self.folder / "log"
         with open(self.log_path, "wb") as log:
             self.process = world.spawn([program, "serve", self.folder / "config.yml"], stdout=log, stderr=log)
+        world.services.append(self)
         world.wait_for(self.answers, "the registry")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
 
     def answers(self):
         with contextlib.suppress(OSError):
@@ -145,3 +152,85 @@ class Registry:
     def forget(self):
         """What was asked up to now does not count."""
         os.truncate(self.log_path, 0)
+
+
+def send(sink, data):
+    """sendall without the signal: the other end may have been killed."""
+    while data:
+        data = data[sink.send(data, socket.MSG_NOSIGNAL):]
+
+
+class Gate:
+    """In front of a registry: lets at most so many bytes of each answer through until it is opened."""
+
+    def __init__(self, registry, limit):
+        self.target = ("127.0.0.1", registry.port)
+        self.limit = limit
+        self.open = threading.Event()
+        self.held = threading.Event()  # somebody was stopped
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(self.target)
+                threading.Thread(target=self.forward, args=(client, server, None), daemon=True).start()
+                threading.Thread(target=self.forward, args=(server, client, self.limit), daemon=True).start()
+
+    def forward(self, source, sink, limit):
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if limit is not None and passed + len(data) > limit and not self.open.is_set():
+                    send(sink, data[:max(0, limit - passed)])
+                    data = data[max(0, limit - passed):]
+                    self.held.set()
+                    self.open.wait(60)
+                send(sink, data)
+                passed += len(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.open.set()
+        self.listener.close()
+
+
+class Liar:
+    """A registry that answers what it is told: {path: (status, headers, body)}."""
+
+    def __init__(self, answers):
+        liar = self
+        self.answers = answers
+        self.asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):  # pylint: disable=invalid-name
+                liar.asked.append((self.command, self.path))
+                status, headers, body = liar.answers.get(self.path, (404, {}, b"{}"))
+                self.send_response(status)
+                for key, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(key, value)
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET  # pylint: disable=invalid-name
+
+            def log_message(self, *args):  # pylint: disable=arguments-differ
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()

@@ -77,11 +77,11 @@ def the_working_directory_must_be_one(w):
 
 @test
 def an_image_that_is_not_there(w):
-    done = w.bothy("run", "nosuchimage:1")
+    done = w.bothy("run", "--pull", "never", "nosuchimage:1")
     check_equal(done.code, 125)
     check_in("nosuchimage:1", done.err)
     check_in("bothy load", done.err)
-    done = w.bothy("run", "id")
+    done = w.bothy("run", "--pull=never", "id")
     check_in("bothy run embedded id", done.err, "a program's name in place of the image's")
     done = w.bothy("run", "UPPER/case")
     check_equal(done.code, 125)
