@@ -57,19 +57,6 @@ void entry_drop_inactive_labels(struct entry *e)
 	}
 }
 
-int entry_rlimits(struct entry *e, struct error *err)
-{
-	for (size_t i = 0; i < e->process->rlimit_count; i++) {
-		const struct spec_rlimit *lim = &e->process->rlimits[i];
-		int r = process_set_rlimit(0, lim->resource, lim->soft, lim->hard, spec_rlimit_name(lim->resource),
-					   err);
-
-		if (r < 0)
-			return error_wrap(err, "process.rlimits[%zu]", i);
-	}
-	return 0;
-}
-
 int entry_attributes(struct entry *e, struct error *err)
 {
 	const struct spec_process *p = e->process;

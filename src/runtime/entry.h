@@ -42,8 +42,6 @@ void entry_init(struct entry *e, struct arena *a, const struct spec_process *pro
  * is active; the validation suite asks always.) */
 void entry_drop_inactive_labels(struct entry *e);
 
-/* process.rlimits, for ourselves. */
-int entry_rlimits(struct entry *e, struct error *err);
 /* personality, scheduler, io priority, memory policy, CPU affinity. */
 int entry_attributes(struct entry *e, struct error *err);
 /* Standard streams belong to the program's user, so that it can reopen /dev/stdout. */

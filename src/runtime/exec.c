@@ -263,26 +263,40 @@ static int exec_inside(void *arg)
 
 /* ---- host's side ---------------------------------------------------------------------------------------------------- */
 
-static int open_ns(struct exec *x, const struct safepath_proc *proc, struct process_join *join, struct error *err)
+/* Which namespaces the container has of its own. */
+static uint64_t own_namespaces(const struct exec *x)
 {
-	for (int i = 0; i < SPEC_NS_COUNT; i++) {
+	uint64_t flags = 0;
+
+	for (int i = 0; i < SPEC_NS_COUNT; i++)
+		if (x->spec.linux_.ns[i].present)
+			flags |= spec_ns_clone_flag((enum spec_ns)i);
+	return flags;
+}
+
+/* Before Linux 5.8 each by its file in procfs. */
+static int open_ns(struct exec *x, struct process_join *join, struct error *err)
+{
+	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
+	int r = safepath_proc_open(&proc, true, err);
+
+	join->pidfd = FD_NONE;
+	for (int i = 0; i < SPEC_NS_COUNT && r == 0; i++) {
 		char rel[16];
 		int fd;
 
 		if (!x->spec.linux_.ns[i].present)
 			continue;
 		(void)snprintf(rel, sizeof(rel), "ns/%s", spec_ns_proc_name((enum spec_ns)i));
-		fd = safepath_proc_pid(proc, x->init.pid, rel, O_RDONLY, err);
+		fd = safepath_proc_pid(&proc, x->init.pid, rel, O_RDONLY, err);
 		if (fd < 0)
 			return fd;
 		join->ns[join->ns_count++] = (struct process_ns){fd, spec_ns_clone_flag((enum spec_ns)i)};
-		if (i == SPEC_NS_USER)
-			join->become_root = true;
 	}
 	/* The numbers could have been reused between opening and now; the pidfd could not. */
-	return pidref_kill(&x->init, 0) == 0
-		       ? 0
-		       : error_set(err, ERROR_CONFLICT, ESRCH, "cannot exec in a stopped container");
+	if (r == 0 && pidref_kill(&x->init, 0) < 0)
+		return error_set(err, ERROR_CONFLICT, ESRCH, "cannot exec in a stopped container");
+	return r;
 }
 
 static int open_cgroups(struct exec *x, struct error *err)
@@ -309,41 +323,50 @@ static size_t fds_for_inside(const struct exec *x, int *keep)
 	return n;
 }
 
+/* Make the child; where its group takes no process, in that of init. */
+static int clone_placed(struct exec *x, struct process_clone *how, int *keep, struct error *err)
+{
+	int r = process_clone(how, exec_inside, x, &x->child, err);
+
+	if (r != -EBUSY || x->join.clone_fd < 0)
+		return r;
+	/* A v2 group that hands out controllers holds no processes: go where init is. */
+	cgroup_join_done(&x->join);
+	r = cgroup_join_open_like(x->cgroup, x->init.pid, &x->join, err);
+	how->cgroup_fd = x->join.clone_fd;
+	how->keep_count = fds_for_inside(x, keep);
+	return r < 0 ? r : process_clone(how, exec_inside, x, &x->child, err);
+}
+
 static int clone_child(struct exec *x, struct error *err)
 {
 	struct process_join join = PROCESS_JOIN_NONE;
 	struct process_clone how = PROCESS_CLONE_INIT;
-	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
 	int keep[CGROUP_JOIN_MAX + 2];
 	int pair[2];
-	int r = safepath_proc_open(&proc, true, err);
+	int r;
 
-	if (r == 0)
-		r = open_ns(x, &proc, &join, err);
-	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		r = error_sys(err, errno, "socketpair");
-	if (r == 0) {
-		x->sync_host = pair[0];
-		x->sync_inside = pair[1];
-		how.placed = &x->placed;
-		how.join = &join;
-		how.keep = keep;
-		how.keep_count = fds_for_inside(x, keep);
-		how.keep_from = 3 + (int)x->opt->preserve_fds;
-		how.cgroup_fd = x->join.clone_fd;
-		r = process_clone(&how, exec_inside, x, &x->child, err);
-		if (r == -EBUSY && x->join.clone_fd >= 0) {
-			/* A v2 group that hands out controllers holds no processes: go where init is. */
-			cgroup_join_done(&x->join);
-			r = cgroup_join_open_like(x->cgroup, x->init.pid, &x->join, err);
-			how.cgroup_fd = x->join.clone_fd;
-			how.keep_count = fds_for_inside(x, keep);
-			if (r == 0)
-				r = process_clone(&how, exec_inside, x, &x->child, err);
-		}
-		fd_close(&x->sync_inside);
-		fd_close(&x->console_fd);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_sys(err, errno, "socketpair");
+	x->sync_host = pair[0];
+	x->sync_inside = pair[1];
+	join.pidfd = x->init.fd;
+	join.pidfd_flags = own_namespaces(x);
+	join.become_root = x->spec.linux_.ns[SPEC_NS_USER].present;
+	how.placed = &x->placed;
+	how.join = &join;
+	how.keep = keep;
+	how.keep_count = fds_for_inside(x, keep);
+	how.keep_from = 3 + (int)x->opt->preserve_fds;
+	how.cgroup_fd = x->join.clone_fd;
+	r = clone_placed(x, &how, keep, err);
+	if (r < 0 && err->kind == ERROR_UNSUPPORTED) {
+		r = open_ns(x, &join, err);
+		if (r == 0)
+			r = clone_placed(x, &how, keep, err);
 	}
+	fd_close(&x->sync_inside);
+	fd_close(&x->console_fd);
 	for (size_t i = 0; i < join.ns_count; i++)
 		close(join.ns[i].fd);
 	return r < 0 ? r : 0;
@@ -351,46 +374,13 @@ static int clone_child(struct exec *x, struct error *err)
 
 static int limit_child(struct exec *x, struct error *err)
 {
-	for (size_t i = 0; i < x->process.rlimit_count; i++) {
-		const struct spec_rlimit *lim = &x->process.rlimits[i];
-		int r = process_set_rlimit(x->child.pid, lim->resource, lim->soft, lim->hard,
-					   spec_rlimit_name(lim->resource), err);
+	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
+	int r = launch_set_rlimits(&x->process, x->child.pid, err);
 
-		if (r < 0)
-			return error_wrap(err, "process.rlimits[%zu]", i);
-	}
-	if (x->process.oom_score_adj.set) {
-		autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
-		autofd int dir = FD_NONE;
-		int r = safepath_proc_open(&proc, true, err);
-
-		dir = r < 0 ? r : safepath_proc_pid(&proc, x->child.pid, "", O_PATH | O_DIRECTORY, err);
-		r = dir < 0 ? dir : process_set_oom_score_adj(dir, (int)x->process.oom_score_adj.v, err);
-		if (r < 0 && (err->kind != ERROR_DENIED || !launch_in_userns(err)))
-			return error_wrap(err, "process.oomScoreAdj");
-	}
-	return 0;
-}
-
-static int await(struct exec *x, enum launch_message_type want, struct error *err)
-{
-	for (;;) {
-		struct launch_message m;
-		autofd int fd = FD_NONE;
-		int r = launch_receive(x->sync_host, &m, &fd);
-
-		if (r < 0)
-			return error_set(err, ERROR_INTERNAL, EPIPE, "the process ended before it was ready");
-		if (m.type == LAUNCH_FAILED) {
-			*err = m.error;
-			err->msg[sizeof(err->msg) - 1] = err->hint[sizeof(err->hint) - 1] = '\0';
-			return err->code > 0 ? -err->code : -EIO;
-		}
-		if (m.type == LAUNCH_CONSOLE)
-			x->terminal = take_fd(&fd);
-		else if (m.type == want)
-			return 0;
-	}
+	if (r < 0 || !x->process.oom_score_adj.set)
+		return r;
+	r = safepath_proc_open(&proc, true, err);
+	return r < 0 ? r : launch_set_oom_score(&x->process, &proc, x->child.pid, launch_in_userns(err), err);
 }
 
 static int go(struct exec *x, struct error *err)
@@ -409,7 +399,7 @@ static int start_child(struct exec *x, struct error *err)
 	if (r == 0)
 		r = go(x, err);
 	if (r == 0)
-		r = await(x, LAUNCH_READY, err);
+		r = launch_wait(x->sync_host, LAUNCH_READY, &x->terminal, err);
 	/* V34: nothing of the container's runs before it is where the limits hold. */
 	if (r == 0 && x->cgroup && !cgroup_is_empty(x->cgroup))
 		r = cgroup_verify(x->cgroup, x->child.pid, err);

@@ -186,7 +186,7 @@ static int in_sysctl(struct launch *l, const struct plan_step *s, struct error *
 static int in_own_rlimits(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return entry_rlimits(&l->entry, err);
+	return launch_set_rlimits(&l->spec->process, 0, err);
 }
 
 static int in_process(struct launch *l, const struct plan_step *s, struct error *err)

@@ -503,13 +503,12 @@ static int host_cgroup_verify(struct launch *l, const struct plan_step *s, struc
 	return cgroup_verify(l->cgroup, l->init.pid, err);
 }
 
-static int host_rlimits(struct launch *l, const struct plan_step *s, struct error *err)
+int launch_set_rlimits(const struct spec_process *p, pid_t pid, struct error *err)
 {
-	(void)s;
-	for (size_t i = 0; i < l->spec->process.rlimit_count; i++) {
-		const struct spec_rlimit *lim = &l->spec->process.rlimits[i];
-		int r = process_set_rlimit(l->init.pid, lim->resource, lim->soft, lim->hard,
-					   spec_rlimit_name(lim->resource), err);
+	for (size_t i = 0; i < p->rlimit_count; i++) {
+		const struct spec_rlimit *lim = &p->rlimits[i];
+		int r = process_set_rlimit(pid, lim->resource, lim->soft, lim->hard, spec_rlimit_name(lim->resource),
+					   err);
 
 		if (r < 0)
 			return error_wrap(err, "process.rlimits[%zu]", i);
@@ -517,22 +516,34 @@ static int host_rlimits(struct launch *l, const struct plan_step *s, struct erro
 	return 0;
 }
 
-static int host_oom_score(struct launch *l, const struct plan_step *s, struct error *err)
+int launch_set_oom_score(const struct spec_process *p, const struct safepath_proc *proc, pid_t pid,
+			 bool may_lack_rights, struct error *err)
 {
-	autofd int dir = FD_NONE;
-	int r = open_proc(l, err);
+	autofd int dir = safepath_proc_pid(proc, pid, "", O_PATH | O_DIRECTORY, err);
+	int r = dir < 0 ? dir : process_set_oom_score_adj(dir, (int)p->oom_score_adj.v, err);
 
-	(void)s;
-	if (r < 0)
-		return r;
-	dir = safepath_proc_pid(&l->proc, l->init.pid, "", O_PATH | O_DIRECTORY, err);
-	r = dir < 0 ? dir : process_set_oom_score_adj(dir, (int)l->spec->process.oom_score_adj.v, err);
 	/* A plain user may only make himself a likelier victim; runc goes on then too. */
-	if (r < 0 && err->kind == ERROR_DENIED && (!l->facts.privileged || l->facts.in_userns)) {
+	if (r < 0 && err->kind == ERROR_DENIED && may_lack_rights) {
 		log_debug("%s", err->msg);
 		return 0;
 	}
 	return r < 0 ? error_wrap(err, "process.oomScoreAdj") : 0;
+}
+
+static int host_rlimits(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return launch_set_rlimits(&l->spec->process, l->init.pid, err);
+}
+
+static int host_oom_score(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	int r = open_proc(l, err);
+
+	(void)s;
+	return r < 0 ? r
+		     : launch_set_oom_score(&l->spec->process, &l->proc, l->init.pid,
+					    !l->facts.privileged || l->facts.in_userns, err);
 }
 
 static int host_net_devices(struct launch *l, const struct plan_step *s, struct error *err)
@@ -556,28 +567,33 @@ static int host_net_devices(struct launch *l, const struct plan_step *s, struct 
 	return r;
 }
 
-int launch_wait(struct launch *l, enum launch_message_type want, struct error *err)
+/* What the other side failed with, as it said itself. */
+static int failed_inside(const struct launch_message *m, struct error *err)
+{
+	*err = m->error;
+	err->msg[sizeof(err->msg) - 1] = err->hint[sizeof(err->hint) - 1] = '\0';
+	return err->code > 0 ? -err->code : -EIO;
+}
+
+int launch_wait(int sock, enum launch_message_type want, int *ret_terminal, struct error *err)
 {
 	for (;;) {
 		struct launch_message m;
 		autofd int fd = FD_NONE;
-		int r = launch_receive(l->sync_host, &m, &fd);
+		int r = launch_receive(sock, &m, &fd);
 
 		if (r < 0)
 			return error_set(err, ERROR_INTERNAL, -r,
-					 "the container's first process ended before it was ready");
-		if (m.type == LAUNCH_FAILED) {
-			*err = m.error;
-			err->msg[sizeof(err->msg) - 1] = err->hint[sizeof(err->hint) - 1] = '\0';
-			return err->code > 0 ? -err->code : -EIO;
-		}
+					 "the process in the container ended before it was ready");
+		if (m.type == LAUNCH_FAILED)
+			return failed_inside(&m, err);
 		if (m.type == LAUNCH_CONSOLE)
-			l->terminal = take_fd(&fd);
+			*ret_terminal = take_fd(&fd);
 		else if (m.type == want)
 			return 0;
 		else
 			return error_set(err, ERROR_INTERNAL, EPROTO,
-					 "the container's first process said %d where %d was due", (int)m.type,
+					 "the process in the container said %d where %d was due", (int)m.type,
 					 (int)want);
 	}
 }
@@ -585,7 +601,7 @@ int launch_wait(struct launch *l, enum launch_message_type want, struct error *e
 static int host_prepared_wait(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return launch_wait(l, LAUNCH_PREPARED, err);
+	return launch_wait(l->sync_host, LAUNCH_PREPARED, &l->terminal, err);
 }
 
 static int host_hooks_runtime(struct launch *l, const struct plan_step *s, struct error *err)
@@ -614,7 +630,7 @@ static int host_hooked_tell(struct launch *l, const struct plan_step *s, struct 
 static int host_ready_wait(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return launch_wait(l, LAUNCH_READY, err);
+	return launch_wait(l->sync_host, LAUNCH_READY, &l->terminal, err);
 }
 
 static int host_pidfd_send(struct launch *l, const struct plan_step *s, struct error *err)
@@ -857,11 +873,8 @@ int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct
 			return 0;
 		if (r < 0)
 			return error_sys(err, -r, "wait for the program to start");
-		if (m.type == LAUNCH_FAILED) {
-			*err = m.error;
-			err->msg[sizeof(err->msg) - 1] = err->hint[sizeof(err->hint) - 1] = '\0';
-			return err->code > 0 ? -err->code : -EIO;
-		}
+		if (m.type == LAUNCH_FAILED)
+			return failed_inside(&m, err);
 		if (m.type == LAUNCH_NOTIFY && fd >= 0) {
 			r = launch_send_listener(seccomp, state, RUNTIME_CREATED, pid, fd, err);
 			if (r < 0)

@@ -102,8 +102,14 @@ int launch_mount_overlay(struct launch *l, bool userxattr, struct error *err);
 /* The same with the file system ids of the container's root (as the host numbers them). */
 int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct error *err);
 
-/* Host's side: wait for the message @want; a failure told by the other side becomes @err. */
-int launch_wait(struct launch *l, enum launch_message_type want, struct error *err);
+/* Host's side of a launch and of exec: wait for the message @want; a failure told by the other side becomes @err. A terminal
+ * that comes meanwhile goes to @ret_terminal. */
+int launch_wait(int sock, enum launch_message_type want, int *ret_terminal, struct error *err);
+/* process.rlimits and process.oomScoreAdj of the process @pid, which is ours and waits. @proc: the host's procfs;
+ * @may_lack_rights: who may not lower the score goes on without. */
+int launch_set_rlimits(const struct spec_process *p, pid_t pid, struct error *err);
+int launch_set_oom_score(const struct spec_process *p, const struct safepath_proc *proc, pid_t pid,
+			 bool may_lack_rights, struct error *err);
 /* After GO: until execve has succeeded (the connection closes). Passes the seccomp listener on. */
 int launch_await_exec(int sock, const struct spec_seccomp *seccomp, const struct state *state, pid_t pid,
 		      struct error *err);

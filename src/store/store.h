@@ -250,11 +250,11 @@ int store_save_plan(struct store *s, char *const *names, size_t count, struct st
 void store_save_done(struct store_save_plan *p);
 
 enum store_save_format {
-	STORE_SAVE_BOTH, /* OCI layout and docker's manifest.json in one archive, as Docker since 25 */
+	STORE_SAVE_BOTH,           /* OCI layout and docker's manifest.json in one archive, as Docker since 25 */
 	STORE_SAVE_DOCKER_ARCHIVE,
 	STORE_SAVE_OCI_ARCHIVE,
 	STORE_SAVE_OCI_DIR,
-	STORE_SAVE_DOCKER_DIR, /* the "dir:" of skopeo and podman: one image */
+	STORE_SAVE_DOCKER_DIR,     /* the "dir:" of skopeo and podman: one image */
 	STORE_SAVE_FORMAT_COUNT
 };
 /* The word for --format, and back: returns 0 or <0 INVALID. */
