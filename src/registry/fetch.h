@@ -164,6 +164,7 @@ struct request {
 	int64_t reported_ns;
 	uint64_t reported;
 	struct buf pending;
+	bool full;      /* the pipe took no more; poll tells when it does again */
 	bool complete;  /* the body is whole, pending must go out yet */
 	char *location; /* owned: upload or next page */
 	bool existed, mounted;

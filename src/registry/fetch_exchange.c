@@ -100,30 +100,40 @@ void exchange_refuse(struct request *q, bool soft)
 
 /* ---- the body of a blob ---- */
 
-bool exchange_flush(struct request *q)
+/* Write until all is out or the pipe is full. Returns how much went, or <0: the request has failed. */
+static ssize_t hand_over(struct request *q, const void *data, size_t len)
 {
 	size_t done = 0;
 
-	while (done < q->pending.len) {
-		ssize_t n = write(q->out_fd, q->pending.data + done, q->pending.len - done);
+	while (done < len && !q->full) {
+		ssize_t n = write(q->out_fd, (const char *)data + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) {
+		if (n < 0 && errno == EAGAIN) {
+			q->full = true;
+		} else if (n < 0) {
 			error_sys(&q->err, errno, "hand over the blob %s", q->digest);
 			q->err.kind = ERROR_UNAVAILABLE;
 			q->fatal = true;
 			buf_reset(&q->pending);
-			return false;
+			return -1;
+		} else {
+			done += (size_t)n;
+			q->full = done < len; /* it took a part: asking again at once would be for nothing */
 		}
-		done += (size_t)n;
 	}
-	if (done == 0)
-		return true;
-	memmove(q->pending.data, q->pending.data + done, q->pending.len - done);
-	q->pending.len -= done;
+	return (ssize_t)done;
+}
+
+bool exchange_flush(struct request *q)
+{
+	ssize_t done = hand_over(q, q->pending.data, q->pending.len);
+
+	if (done <= 0)
+		return done == 0;
+	memmove(q->pending.data, q->pending.data + done, q->pending.len - (size_t)done);
+	q->pending.len -= (size_t)done;
 	if (q->x.paused && q->pending.len < FETCH_PENDING_BYTES / 2 && q->x.easy) {
 		q->x.paused = false;
 		q->x.window_ns = clock_monotonic_ns();
@@ -135,7 +145,8 @@ bool exchange_flush(struct request *q)
 
 static size_t take_blob(struct request *q, const char *data, size_t len)
 {
-	size_t skip = len < q->skip ? len : (size_t)q->skip;
+	size_t skip = len < q->skip ? len : (size_t)q->skip, rest = len - skip;
+	ssize_t gone = 0;
 
 	if (q->pending.len + len > FETCH_PENDING_BYTES) {
 		q->x.paused = true;
@@ -144,15 +155,19 @@ static size_t take_blob(struct request *q, const char *data, size_t len)
 	q->x.window_bytes += len;
 	q->moved += len;
 	q->skip -= skip;
-	if (len - skip > q->size - q->position) {
+	if (rest > q->size - q->position) {
 		error_set(&q->err, ERROR_INVALID, EPROTO, "%s sends more than the %llu bytes that the blob %s has",
 			  request_endpoint(q)->host, (unsigned long long)q->size, q->digest);
 		exchange_refuse(q, false);
 		return 0;
 	}
-	buf_add(&q->pending, data + skip, len - skip);
-	q->position += len - skip;
-	if (q->pending.len >= FLUSH_BYTES && !exchange_flush(q)) {
+	q->position += rest;
+	data += skip;
+	if (q->pending.len == 0)
+		gone = hand_over(q, data, rest);
+	if (gone >= 0)
+		buf_add(&q->pending, data + gone, rest - (size_t)gone);
+	if (gone < 0 || (q->pending.len >= FLUSH_BYTES && !exchange_flush(q))) {
 		exchange_refuse(q, false);
 		return 0;
 	}

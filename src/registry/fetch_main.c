@@ -525,6 +525,11 @@ static void wait_for_something(struct fetch *f)
 		if (f->requests[i]->pending.len)
 			fds[count++] = (struct curl_waitfd){.fd = f->requests[i]->out_fd, .events = CURL_WAIT_POLLOUT};
 	(void)curl_multi_poll(f->multi, fds, count, next_wake_ms(f), NULL);
+	for (size_t i = 0; i < f->request_count; i++) {
+		for (unsigned k = 1; k < count; k++)
+			if (fds[k].fd == f->requests[i]->out_fd && fds[k].revents)
+				f->requests[i]->full = false;
+	}
 }
 
 static void run(struct fetch *f)

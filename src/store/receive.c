@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Receiving a blob: see receive.h. The partial file is written in order and never shortened here, so that at each instant it
- * holds a beginning of the blob. Writing back begins early: the sync at the end finds little left to do.
+ * holds a beginning of the blob.
  */
 #include "store/receive.h"
 
@@ -13,8 +13,6 @@
 
 #include "base/fd.h"
 #include "store/unpack.h"
-
-#define WRITE_BACK_BYTES (UINT64_C(8) << 20)
 
 int receive_lock(int partial_fd, const struct unpack_talk *talk, struct error *err)
 {
@@ -47,9 +45,22 @@ int receive_init(struct receive *r, int partial_fd, int pipe_fd, uint64_t size, 
 	if ((uint64_t)st.st_size > size)
 		return error_set(err, ERROR_INVALID, EFBIG, "the partial file has %lld bytes, the blob only %llu",
 				 (long long)st.st_size, (unsigned long long)size);
-	*r = (struct receive){.partial_fd = partial_fd, .pipe_fd = pipe_fd, .size = size, .kept = (uint64_t)st.st_size};
-	r->written_back = r->kept;
+	*r = (struct receive){.partial_fd = partial_fd,
+			      .pipe_fd = pipe_fd,
+			      .size = size,
+			      .kept = (uint64_t)st.st_size,
+			      .writer = WRITER_NONE};
+	/* A worker that was killed may have left the mode of direct writes behind. */
+	int flags = fcntl(partial_fd, F_GETFL);
+
+	if (flags & O_DIRECT && fcntl(partial_fd, F_SETFL, flags & ~O_DIRECT) < 0)
+		return error_sys(err, errno, "the partial file");
 	return 0;
+}
+
+void receive_done(struct receive *r)
+{
+	writer_done(&r->writer);
 }
 
 static ssize_t read_kept(struct receive *r, void *data, size_t len, struct error *err)
@@ -66,29 +77,6 @@ static ssize_t read_kept(struct receive *r, void *data, size_t len, struct error
 	return n > 0 ? n : error_set(err, ERROR_INTERNAL, EIO, "the partial file became shorter");
 }
 
-static int keep(struct receive *r, const unsigned char *data, size_t len, struct error *err)
-{
-	uint64_t at = r->at;
-
-	while (len > 0) {
-		ssize_t n = pwrite(r->partial_fd, data, len, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_sys(err, errno, "cannot write the blob");
-		data += n;
-		len -= (size_t)n;
-		at += (uint64_t)n;
-	}
-	if (at - r->written_back >= WRITE_BACK_BYTES) {
-		(void)sync_file_range(r->partial_fd, (off_t)r->written_back, (off_t)(at - r->written_back),
-				      SYNC_FILE_RANGE_WRITE); /* a hint: the sync at the end counts */
-		r->written_back = at;
-	}
-	return 0;
-}
-
 static ssize_t read_pipe(struct receive *r, void *data, size_t len, struct error *err)
 {
 	ssize_t n = 0;
@@ -100,10 +88,16 @@ static ssize_t read_pipe(struct receive *r, void *data, size_t len, struct error
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return error_sys(err, errno, "cannot read from the registry");
+	if (r->writer.fd < 0) /* now that nothing is read from the file any more */
+		writer_begin(&r->writer, r->partial_fd, r->at, r->size - r->at);
+	if (n > 0 && writer_add(&r->writer, data, (size_t)n, err) < 0)
+		return error_wrap(err, "the blob");
+	if ((n == 0 || r->at + (uint64_t)n == r->size) && writer_end(&r->writer, err) < 0)
+		return error_wrap(err, "the blob");
 	if (n == 0)
 		return error_set(err, ERROR_UNAVAILABLE, ENODATA, "the transfer ended after %llu of %llu bytes",
 				 (unsigned long long)r->at, (unsigned long long)r->size);
-	return keep(r, data, (size_t)n, err) < 0 ? -err->code : n;
+	return n;
 }
 
 static ssize_t receive_read(void *arg, void *data, size_t len, struct error *err)

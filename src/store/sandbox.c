@@ -175,6 +175,8 @@ static const unsigned short allowed_calls[] = {
 	__NR_gettimeofday,
 	__NR_getpid,
 	__NR_geteuid,
+	__NR_getegid,
+	__NR_geteuid,
 	__NR_gettid,
 	__NR_rt_sigprocmask,
 	__NR_rt_sigaction,

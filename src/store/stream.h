@@ -20,7 +20,7 @@
 
 #define STREAM_IN_BYTES (256u << 10)
 #define STREAM_MAGIC_BYTES 10u /* as many as tell what something is */
-#define STREAM_OUT_BYTES (1u << 20)
+#define STREAM_OUT_BYTES (256u << 10)
 
 /* Bounds; all must be set. */
 struct stream_limits {

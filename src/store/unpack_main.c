@@ -138,7 +138,7 @@ static int do_job(struct unpack_report *report, struct error *err)
 	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD};
 	autofd int dir_fd = FD_NONE;
 	struct unpack_job job;
-	struct receive from;
+	autoclean(receive_done) struct receive from = {.writer = WRITER_NONE};
 	int r;
 
 	if (read_job(&job, err) < 0 || sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0)

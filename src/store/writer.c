@@ -93,10 +93,8 @@ int writer_end(struct writer *w, struct error *err)
 	w->len = 0;
 	if (whole > 0 && write_at(w, w->buf, whole, err) < 0)
 		return -err->code;
-	if (rest == 0)
-		return 0;
 	if (w->direct && !set_direct(w->fd, false))
 		return error_sys(err, errno, "cannot write");
 	w->direct = false;
-	return write_at(w, w->buf + whole, rest, err);
+	return rest == 0 ? 0 : write_at(w, w->buf + whole, rest, err);
 }

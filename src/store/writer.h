@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-#define WRITER_BYTES (1u << 20)          /* one write */
+#define WRITER_BYTES (512u << 10)        /* one write */
 #define WRITER_DIRECT_BYTES (256u << 10) /* files from this size on */
 
 struct writer {
@@ -27,7 +27,8 @@ struct writer {
 #define WRITER_NONE ((struct writer){.fd = -1})
 
 void writer_done(struct writer *w);
-/* Begin with the file @fd (open for writing) at its position @at; @size bytes are expected, at least 0. */
+/* Begin with the file @fd (open for writing) at its position @at; @size bytes are expected. Until writer_end the file may be
+ * in the mode of direct writes. */
 void writer_begin(struct writer *w, int fd, uint64_t at, uint64_t size);
 /* Returns 0 or <0 (the system's). */
 int writer_add(struct writer *w, const void *data, size_t len, struct error *err);
