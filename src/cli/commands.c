@@ -22,6 +22,8 @@ static const struct command_child image_children[] = {
 	{NULL, NULL, NULL},
 };
 static const struct command_child system_children[] = {
+	{"df", NULL, &cmd_system_df},
+	{"info", NULL, &cmd_info},
 	{"check", NULL, &cmd_system_check},
 	{NULL, NULL, NULL},
 };
@@ -62,6 +64,7 @@ const struct command *const bothy_commands[] = {
 	&cmd_logout,
 	&cmd_search,
 	&cmd_system,
+	&cmd_info,
 	&cmd_version,
 	&cmd_completion,
 	&cmd_complete,

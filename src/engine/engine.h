@@ -257,6 +257,11 @@ struct engine_push_result {
 int engine_push(struct engine *e, const char *name, const struct engine_push_options *o, struct engine_push_result *ret,
 		struct error *err);
 void engine_push_result_done(struct engine_push_result *r);
+/* Host, engine and store with the field names of docker's `info`; `Warnings` says what will not work here. @ret is to be
+ * json_unref'ed. Returns 0, or <0: the store cannot be opened. */
+int engine_info(struct engine *e, struct json **ret, struct error *err);
+/* The version of engine and specifications: what `version` shows of client and server. */
+int engine_version(struct json **ret, struct error *err);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);

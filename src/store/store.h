@@ -150,6 +150,36 @@ void store_image_names_done(struct store_image_names *n);
 /* What the full name @name means. Texts in @a. Returns 1, 0 (no such name; @ret is untouched), <0. */
 int store_name_find(struct store *s, const char *name, struct arena *a, struct store_name *ret, struct error *err);
 
+/* ---- room (usage.c) ------------------------------------------------------------------------------------------------ */
+
+struct store_image_usage {
+	const char *id;
+	int64_t size_bytes;   /* unpacked */
+	int64_t shared_bytes; /* of these, in layers that other images have as well */
+	int64_t packed_bytes; /* of its blobs */
+	size_t containers;    /* that stand on it */
+};
+struct store_container_usage {
+	const char *id;
+	const char *image;  /* id; NULL: none */
+	int64_t size_bytes; /* that it wrote */
+};
+struct store_usage {
+	struct arena arena;
+	struct store_image_usage *images; /* as store_image_list orders them, each once */
+	size_t image_count;
+	struct store_container_usage *containers;
+	size_t container_count;
+	int64_t layer_bytes;  /* unpacked layers, each once */
+	int64_t active_bytes; /* of these, in images that containers stand on */
+	int64_t blob_bytes, blob_count;
+	int64_t partial_bytes, partial_count; /* of blobs that did not come whole yet */
+	int64_t container_bytes;
+};
+/* What takes how much room. @container_sizes: walk through what containers wrote, too. Returns 0 or <0. */
+int store_usage(struct store *s, bool container_sizes, struct store_usage *ret, struct error *err);
+void store_usage_done(struct store_usage *u);
+
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
 /* Bounds on what an archive may cost (V30). Zero in a field means the default. */
