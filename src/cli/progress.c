@@ -146,10 +146,14 @@ static void total_line(const struct progress *p, uint64_t moved, uint64_t size, 
 	amounts(moved, size, sum);
 	str_from_size(bps, per_second);
 	time_text(bps ? (size - moved) / bps : 0, left);
-	(void)snprintf(out, out_size, "%zu of %zu layers, %s%s%s/s%s%s", done, count, sum, bps ? ", " : "",
-		       bps ? per_second : "", bps && size > moved ? ", left: " : "", bps && size > moved ? left : "");
-	if (!bps) /* nothing to say about speed */
-		out[strlen(out) - 2] = '\0';
+	size_t n = (size_t)snprintf(out, out_size, "%zu of %zu layers", done, count);
+
+	if (size > 0)
+		n += (size_t)snprintf(out + n, out_size - n, ", %s", sum);
+	if (bps > 0)
+		n += (size_t)snprintf(out + n, out_size - n, ", %s/s", per_second);
+	if (bps > 0 && size > moved)
+		(void)snprintf(out + n, out_size - n, ", left: %s", left);
 }
 
 /* ---- the terminal ---- */
