@@ -660,16 +660,13 @@ void exchange_finished(struct request *q, CURLcode code)
 
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer.status);
 	drop_easy(q);
-	if (x->refused && x->answer.status >= 300) {
-		answered(q); /* an endless body of an error: its beginning has been read */
-	} else if (x->refused) {
-		if (x->refused_soft)
-			request_retry(q, 0);
-		else
-			request_failed(q);
-	} else if (code == CURLE_OK) {
+	/* Broken off by us in the body of an error: its beginning has been read, and that is an answer. */
+	if ((code == CURLE_OK && !x->refused) || (x->refused && x->answer.status >= 300))
 		answered(q);
-	} else {
+	else if (!x->refused)
 		broken(q, code);
-	}
+	else if (x->refused_soft)
+		request_retry(q, 0);
+	else
+		request_failed(q);
 }

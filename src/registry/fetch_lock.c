@@ -234,9 +234,9 @@ static const unsigned short allowed_calls[] = {
 #endif
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define ARG_LOW(n) (offsetof(struct seccomp_data, args) + 8 * (n))
+#define ARG_LOW(n) (offsetof(struct seccomp_data, args) + sizeof(uint64_t) * (n))
 #else
-#define ARG_LOW(n) (offsetof(struct seccomp_data, args) + 8 * (n) + 4)
+#define ARG_LOW(n) (offsetof(struct seccomp_data, args) + sizeof(uint64_t) * (n) + 4)
 #endif
 #ifdef __s390x__
 #define CLONE_FLAGS_ARG 1

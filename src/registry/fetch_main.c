@@ -459,9 +459,7 @@ static void tell_progress(struct request *q, int64_t now)
 
 static void tend(struct request *q, int64_t now)
 {
-	if (q->wake_ns && now >= q->wake_ns)
-		request_begin(q);
-	else if (q->queued && q->f->active < FETCH_ACTIVE_MAX)
+	if ((q->wake_ns && now >= q->wake_ns) || (q->queued && q->f->active < FETCH_ACTIVE_MAX))
 		request_begin(q);
 	if (!q->over && q->pending.len && !exchange_flush(q)) {
 		request_failed(q);

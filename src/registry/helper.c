@@ -53,8 +53,6 @@ static const char *const passed_on[] = {
 	"no_proxy",
 };
 
-extern char **environ;
-
 static void choose_environment(struct strv *env)
 {
 	for (char **e = environ; *e; e++) {
