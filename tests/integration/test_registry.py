@@ -11,6 +11,7 @@ import stat
 import subprocess
 import time
 
+import hostile_tar as hostile
 import test_images_cli as images
 from fault_proxy import Proxy, Server, Tls, Tokens, docker_registry, sha
 from harness import check, check_equal, check_in, read, skip, test
@@ -600,3 +601,61 @@ def search_words(w):
         check_in("q=app&n=5", str([registry_bothy(w, "search", "--limit", "5", f"{server.host}/app"), server.log[-1][1]]))
         for words in (("--limit", "0"), ("--limit", "101"), ("--filter", "x=1"), ("--filter", "stars=x"), ("--format", "{{.X}}")):
             check_equal(registry_bothy(w, "search", *words, f"{server.host}/app").code, 125, str(words))
+
+
+# ---- with the store ------------------------------------------------------------------------------------------------------
+
+
+def noisy_layer(seed, size):
+    """An uncompressed layer of one file that nobody can compress."""
+    data = b"".join(hashlib.sha256(f"{seed}.{i}".encode()).digest() for i in range(size // 32))
+    return hostile.entry(f"file{seed}", data) + hostile.END
+
+
+@test
+def twenty_cuts_in_one_pull(w):
+    layers = [noisy_layer(i, 1_500_000) for i in range(4)]
+    with Server() as server:
+        server.add_image("a/b", "1", layers)
+        total = sum(len(data) for data in server.blobs.values())
+        cuts = []
+
+        def fault(method, path, _headers):
+            if method == "GET" and "/blobs/" in path and len(cuts) < 20:
+                cuts.append(path)
+                return {"cut": 200_000}
+            return None
+
+        server.fault = fault
+        done = registry_bothy(w, "pull", f"{server.host}/a/b:1")
+        check_equal((done.code, len(cuts)), (0, 20), done.err)
+        check(server.sent <= total * 1.02, f"{server.sent} bytes of {total} were sent")
+        check_equal(registry_bothy(w, "image", "verify", f"{server.host}/a/b:1").code, 0)
+
+
+@test
+def a_mirror_with_wrong_bytes_costs_time_only(w):
+    with Server() as mirror, Server() as primary:
+        for server in (mirror, primary):
+            server.add_image("x", "1", [noisy_layer(1, 100_000), noisy_layer(2, 100_000)])
+        mirror.fault = lambda method, path, headers: {"flip": True} if "/blobs/" in path else None
+        conf(w, f'[[registry]]\nprefix = "reg.example"\nlocation = "{primary.host}"\n[[registry.mirror]]\nlocation = "{mirror.host}"\n'
+             '[aliases]\n"short" = "reg.example/x"\n')
+        done = registry_bothy(w, "pull", "short:1")
+        check_equal(done.code, 0, done.err)
+        check(mirror.sent > 0 and primary.sent > 0, "both were asked")
+        check_in("reg.example/x", registry_bothy(w, "images").out)
+
+
+@test
+def there_and_back(w):
+    """load, push to docker-registry behind TLS and a token service, pull into another store, run."""
+    with docker_registry(w) as host:
+        folder, image = images.layout(w, reference=f"{host}/team/app:1")
+        check_equal(w.bothy("load", "-q", "-i", folder).code, 0)
+        check_equal(registry_bothy(w, "push", f"{host}/team/app:1").code, 0)
+        done = registry_bothy(w, "rmi", f"{host}/team/app:1")
+        check_equal(done.code, 0, done.err)
+        done = registry_bothy(w, "pull", f"{host}/team/app:1")
+        check_equal(done.code, 0, done.err)
+        check_equal(registry_bothy(w, "images", "-q", "--no-trunc").out, f"sha256:{image}\n")
