@@ -17,6 +17,8 @@ static const struct command_child image_children[] = {
 	{"push", NULL, &cmd_push},
 	{"rm", "remove", &cmd_rmi},
 	{"tree", NULL, &cmd_image_tree},
+	{"mount", NULL, &cmd_image_mount},
+	{"unmount", "umount", &cmd_image_unmount},
 	{"diff", NULL, &cmd_image_diff},
 	{"verify", NULL, &cmd_image_verify},
 	{NULL, NULL, NULL},

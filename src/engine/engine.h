@@ -262,6 +262,13 @@ void engine_push_result_done(struct engine_push_result *r);
 int engine_info(struct engine *e, struct json **ret, struct error *err);
 /* The version of engine and specifications: what `version` shows of client and server. */
 int engine_version(struct json **ret, struct error *err);
+/* Mount image @name_or_id read-only below the state and say where (heap). Once mounted it is told where that was. The image cannot be
+ * removed while it is mounted; after a restart of the machine it can. Changes the working directory meanwhile.
+ * Returns 0, or <0: DENIED (a plain user: mounts need a user namespace; the hint says how), as store_image_find. */
+int engine_image_mount(struct engine *e, const char *name_or_id, char **ret_path, struct error *err);
+/* The reverse. @force: also while somebody uses it (he keeps what he has open). @ret_id (heap): the image.
+ * Returns 0, or <0: NOT_FOUND (not mounted), BUSY. */
+int engine_image_unmount(struct engine *e, const char *name_or_id, bool force, char **ret_id, struct error *err);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);

@@ -399,7 +399,7 @@ int mount_set_propagation(int target_fd, uint64_t propagation, bool recursive, s
 	return 0;
 }
 
-int mount_detach(int dirfd, const char *path, struct error *err)
+static int take_away(int dirfd, const char *path, int flags, struct error *err)
 {
 	autofd int back = FD_NONE;
 	char self[FD_PATH_MAX];
@@ -407,21 +407,53 @@ int mount_detach(int dirfd, const char *path, struct error *err)
 
 	/* umount2 takes no directory fd. Going there needs no procfs; a file's mount can only be named through it. */
 	if (dirfd == AT_FDCWD) {
-		r = syscall(SYS_umount2, path, MNT_DETACH | UMOUNT_NOFOLLOW);
+		r = syscall(SYS_umount2, path, flags | UMOUNT_NOFOLLOW);
 	} else {
 		back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fchdir(dirfd) == 0) {
-			r = syscall(SYS_umount2, *path ? path : ".", MNT_DETACH | UMOUNT_NOFOLLOW);
+			r = syscall(SYS_umount2, *path ? path : ".", flags | UMOUNT_NOFOLLOW);
 			r = r < 0 ? -errno : 0;
 			if (back >= 0 && fchdir(back) < 0)
 				return error_sys(err, errno, "return to the working directory");
 			errno = (int)-r;
 		} else {
 			fd_path(self, dirfd);
-			r = *path ? -1 : syscall(SYS_umount2, self, MNT_DETACH);
+			r = *path ? -1 : syscall(SYS_umount2, self, flags);
 		}
 	}
 	return r < 0 ? error_sys(err, errno, "unmount '%s'", *path ? path : "the place held") : 0;
+}
+
+int mount_detach(int dirfd, const char *path, struct error *err)
+{
+	return take_away(dirfd, path, MNT_DETACH, err);
+}
+
+int mount_remove(int dirfd, const char *path, struct error *err)
+{
+	return take_away(dirfd, path, 0, err);
+}
+
+int mount_overlay_read_only(const int *layers, size_t count, int target_fd, struct error *err)
+{
+	autofd int names = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autofd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char options[4096], target[16]; /* mount(2) takes a page */
+	int len = snprintf(options, sizeof(options), "userxattr,lowerdir=");
+	int r = 0;
+
+	for (size_t i = 0; i < count && len < (int)sizeof(options); i++)
+		len += snprintf(options + len, sizeof(options) - (size_t)len, "%s%d", i ? ":" : "", layers[i]);
+	if (len >= (int)sizeof(options))
+		return error_set(err, ERROR_LIMIT, E2BIG, "overlay: %zu layers are too many for one mount", count);
+	(void)snprintf(target, sizeof(target), "%d", target_fd);
+	if (names < 0 || back < 0 || fchdir(names) < 0)
+		return error_sys(err, errno, "overlay: enter /proc/self/fd");
+	if (syscall(SYS_mount, "overlay", target, "overlay", MS_RDONLY | MS_NODEV | MS_NOSUID, options) < 0)
+		r = errno;
+	if (fchdir(back) < 0 && r == 0)
+		r = errno;
+	return r ? error_sys(err, r, "overlay of %zu layers", count) : 0;
 }
 
 /* ---- the root --------------------------------------------------------------------------------------------------------- */

@@ -62,6 +62,14 @@ int mount_move_root(int root_fd, struct error *err);
 /* Lazy unmount of what @dirfd/@path refers to; does not follow a symlink. */
 int mount_detach(int dirfd, const char *path, struct error *err);
 
+/* The same, but only when nobody uses it: <0 BUSY. */
+int mount_remove(int dirfd, const char *path, struct error *err);
+
+/* Mount an overlay of the folders @layers (the upper ones first, at least two), read-only, without devices and set-id, onto
+ * @target_fd. Marks are user.overlay.*. By mount(2), whose one page of options holds hundreds of descriptors (fsconfig(2) takes 256 bytes,
+ * and names layers one by one only since Linux 6.8). Changes the working directory meanwhile. */
+int mount_overlay_read_only(const int *layers, size_t count, int target_fd, struct error *err);
+
 /* The MOUNT_ATTR_* now in force on the mount of @fd (statvfs flags), or <0 -errno. */
 int mount_get_attrs(int fd, uint64_t *ret_attrs);
 

@@ -85,6 +85,11 @@ int staging_remove_tree(struct store *s, int dir_fd, const char *name, struct er
 /* Move layers and blobs without a record (a crash came between rename and commit) into @g. Context: STORE_LOCK is held. */
 int staging_collect_orphans(struct store *s, struct staging *g, struct error *err);
 
+/* ---- mounts (mounts.c) ---------------------------------------------------------------------------------------------- */
+
+/* BUSY when image @id is mounted; what a dead mount left is forgotten. */
+int mounts_check_unused(struct store *s, const char *id, struct error *err);
+
 /* ---- workers (worker.c) ----------------------------------------------------------------------------------------------- */
 
 struct worker {

@@ -33,7 +33,7 @@ static int check_unused(struct store *s, const char *id, struct error *err)
 {
 	autostrv struct strv containers = {0};
 
-	if (store_container_list(s, &containers, err) < 0)
+	if (mounts_check_unused(s, id, err) < 0 || store_container_list(s, &containers, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < containers.count; i++) {
 		autofree char *image = NULL;

@@ -310,6 +310,7 @@ static void adopt_folder(struct staged *g, const struct staged_layer *l, const c
 			continue;
 		(void)safepath_chown(dir, st.st_uid, st.st_gid, &err);
 		(void)safepath_chmod(dir, st.st_mode & 07777, &err);
+		(void)futimens(dir, (const struct timespec[]){st.st_mtim, st.st_mtim});
 		return;
 	}
 }

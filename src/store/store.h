@@ -616,6 +616,28 @@ int store_image_add_digest(struct store *s, const char *image_id, const char *re
 int store_image_untag(struct store *s, const char *name_or_id, char *const *names, size_t count,
 		      struct store_remove_result *ret, struct error *err);
 
+/* ---- mounts of images (mounts.c) ------------------------------------------------------------------------------------ */
+
+/* Where an image is mounted: the engine mounts, the store remembers, so that the image is not removed meanwhile. */
+struct store_mount {
+	const char *image; /* id */
+	const char *path;  /* absolute */
+	bool live;         /* something is mounted there now, as this process sees it */
+};
+struct store_mounts {
+	struct arena arena;
+	struct store_mount *items;
+	size_t count;
+};
+int store_mount_list(struct store *s, struct store_mounts *ret, struct error *err);
+void store_mounts_done(struct store_mounts *m);
+/* Look up @name_or_id and note that it is about to be mounted at @folder/<hex of its id>. @ret_use: a lock that keeps removals
+ * waiting, to be held until it is mounted. Returns 0, or <0: as store_image_find. */
+int store_mount_add(struct store *s, const char *name_or_id, const char *folder, struct store_image *ret, int *ret_use,
+		    struct error *err);
+/* It is not mounted any more. No error when it was not noted. */
+int store_mount_forget(struct store *s, const char *image_id, struct error *err);
+
 /* ---- containers ------------------------------------------------------------------------------------------------- */
 
 /* A container's own folder, kept while it exists. */

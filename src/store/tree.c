@@ -175,6 +175,21 @@ static int read_containers(struct store *s, struct store_tree *t, struct error *
 	return 0;
 }
 
+static int read_mounts(struct store *s, struct store_tree *t, struct error *err)
+{
+	autoclean(store_mounts_done) struct store_mounts mounts = {0};
+
+	if (store_mount_list(s, &mounts, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < mounts.count; i++) {
+		struct store_tree_image *on = image_of(t, mounts.items[i].image);
+
+		if (on && mounts.items[i].live)
+			spec_strs_push(&t->arena, &on->mounts, mounts.items[i].path);
+	}
+	return 0;
+}
+
 static void add_sums(struct store_tree *t)
 {
 	for (size_t i = 0; i < t->image_count; i++) {
@@ -200,7 +215,7 @@ int store_tree_read(struct store *s, struct store_tree *ret, struct error *err)
 
 	if (index_open(s, false, err) < 0)
 		return -err->code;
-	if (s->db && (read_rows(s, &t, err) < 0 || read_containers(s, &t, err) < 0))
+	if (s->db && (read_rows(s, &t, err) < 0 || read_containers(s, &t, err) < 0 || read_mounts(s, &t, err) < 0))
 		return -err->code;
 	for (size_t i = 0; i < t.image_count; i++)
 		read_history(s, &t, &t.images[i]);

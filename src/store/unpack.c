@@ -100,6 +100,17 @@ static int make_parent(struct unpacker *u, int dir_fd, const char *name, struct 
 	return 0;
 }
 
+/* Remember when the folder was changed last. */
+static int defer_time(struct unpacker *u, const char *path, struct timespec mtime, struct error *err)
+{
+	u->time_bytes += strlen(path) + 1 + sizeof(struct dir_time);
+	if (u->time_bytes > DIR_TIMES_MAX_BYTES)
+		return error_set(err, ERROR_LIMIT, E2BIG, "too many folders in one layer");
+	ARENA_PUSH(&u->arena, u->times, u->time_count) =
+		(struct dir_time){.path = arena_strdup(&u->arena, path), .mtime = mtime};
+	return 0;
+}
+
 /* Open the folder @path, of which all but the last component (@name, in @dir_fd) is there; make it when it is missing. */
 static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const char *name, struct error *err)
 {
@@ -112,6 +123,9 @@ static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const 
 			return safepath_open_dir(u->root_fd, path, false, err);
 	}
 	if (make_parent(u, dir_fd, name, err) < 0)
+		return -err->code;
+	/* Not the time of unpacking: the same layer is the same tree wherever it is unpacked. */
+	if (defer_time(u, path, (struct timespec){0}, err) < 0)
 		return -err->code;
 	if (u->implied++ < IMPLIED_MAX && unpack_say(u->talk, UNPACK_IMPLIED, path, strlen(path), NULL, 0, err) < 0)
 		return -err->code;
@@ -345,17 +359,6 @@ static int apply_hardlink(struct unpacker *u, int dir_fd, const char *name, cons
 	return safepath_link(from_fd, base, dir_fd, name, err);
 }
 
-/* Remember when the folder was changed last. */
-static int defer_time(struct unpacker *u, const char *path, const struct tar_entry *e, struct error *err)
-{
-	u->time_bytes += strlen(path) + 1 + sizeof(struct dir_time);
-	if (u->time_bytes > DIR_TIMES_MAX_BYTES)
-		return error_set(err, ERROR_LIMIT, E2BIG, "too many folders in one layer");
-	ARENA_PUSH(&u->arena, u->times, u->time_count) =
-		(struct dir_time){.path = arena_strdup(&u->arena, path), .mtime = entry_mtime(e)};
-	return 0;
-}
-
 /* A folder that is there keeps its content; anything else of that name goes. */
 static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const char *path, const struct tar_entry *e,
 		     struct error *err)
@@ -373,7 +376,7 @@ static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const cha
 	if (fd < 0 || set_all(u, fd, e, err) < 0 || (hidden && set_opaque(fd, err) < 0))
 		return -err->code;
 	u->parent_stale = u->parent_stale || str_eq(path, u->parent_path);
-	return defer_time(u, path, e, err);
+	return defer_time(u, path, entry_mtime(e), err);
 }
 
 static int apply_root(struct unpacker *u, const struct tar_entry *e, struct error *err)
@@ -386,7 +389,7 @@ static int apply_root(struct unpacker *u, const struct tar_entry *e, struct erro
 	if (fd < 0 || set_all(u, fd, e, err) < 0)
 		return -err->code;
 	u->parent_stale = true; /* its group may be another now */
-	return defer_time(u, "", e, err);
+	return defer_time(u, "", entry_mtime(e), err);
 }
 
 /* Hide @name of lower layers. If this layer has something there already, that covers it; a folder must also say that
@@ -534,6 +537,8 @@ int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, c
 
 	process_set_umask(0); /* files are made with the mode they shall have */
 	tar_init(&u.tar, stream_source(in));
+	if (defer_time(&u, "", (struct timespec){0}, err) < 0)
+		return -err->code;
 	while ((r = tar_next(&u.tar, &e, err)) > 0) {
 		if (count_entry(&u, e, err) < 0 || apply_entry(&u, e, err) < 0) {
 			printable(name, sizeof(name), e->path);

@@ -269,3 +269,137 @@ def tree_tells_why(w):
     check_in("is kept by\n", text)
     check_in("  image      docker.io/team/app:1\n", text)
     check_equal(w.bothy("image", "tree", "--why", "zzzz").code, 125)
+
+
+# ---- mount -----------------------------------------------------------------------------------------------------------
+
+
+def tree_of(path):
+    """Everything below @path: type, mode, owner, content or target."""
+    found = {}
+    for folder, names, files in os.walk(path):
+        for name in names + files:
+            full = os.path.join(folder, name)
+            st = os.lstat(full)
+            kind = oct(st.st_mode), st.st_uid, st.st_gid, st.st_mtime_ns
+            if os.path.islink(full):
+                kind += (os.readlink(full),)
+            elif os.path.isfile(full):
+                with open(full, "rb") as file:
+                    kind += (hostile.sha(file.read()),)
+            found[os.path.relpath(full, path)] = kind
+    return found
+
+
+@test(root=True)
+def mount_and_unmount(w):
+    whole, _ = loaded(w)
+    place = ok(w, "image", "mount", "team/app:1").strip()
+    try:
+        check_equal(place, str(w.tmp / "run/bothy/mounts" / whole))
+        seen = tree_of(place)
+        check_equal(seen["etc/passwd"][4], hostile.sha(b"root:x:0:0::/:/bin/sh\n"))
+        check("etc/hosts" not in seen and "var/lib/a" not in seen and "var/lib/c" in seen, seen)
+        check_equal(seen["usr"][:3], (oct(0o40750), 3, 4))
+        check_equal(ok(w, "image", "mount", "team/app:1").strip(), place, "once more")
+        check_equal(ok(w, "image", "mount"), f"docker.io/team/app:1 {place}\n")
+        check_equal(json.loads(ok(w, "image", "mount", "--format", "json"))[0]["mountpoint"], place)
+        check_in(f"  mount      {place}\n", ok(w, "image", "tree", "--why", "team/app:1"))
+        done = w.run(["touch", f"{place}/x"])
+        check_in("Read-only file system", done.err)
+        done = w.bothy("rmi", "team/app:1")
+        check_equal(done.code, 125)
+        check_in(f"is mounted at {place}", done.err)
+        check_in("bothy image unmount", done.err)
+        with open(f"{place}/etc/passwd", encoding="utf-8") as held:
+            done = w.bothy("image", "unmount", "team/app:1")
+            check_equal(done.code, 125)
+            check_in("somebody uses it", done.err)
+            check_equal(ok(w, "image", "unmount", "-f", "team/app:1"), f"{whole}\n")
+            check_in("root", held.read(), "what is open stays so")
+        check_equal(ok(w, "image", "mount"), "")
+        check_equal(w.bothy("image", "unmount", "team/app:1").code, 125)
+        ok(w, "image", "mount", "--all")
+        check_equal(len(ok(w, "image", "mount").splitlines()), 2)
+        # Gone behind our back, as after a restart: no note keeps the image.
+        w.run(["umount", place])
+        ok(w, "rmi", "team/app:1")
+    finally:
+        w.bothy("image", "unmount", "--all", "-f")
+    check_equal(ok(w, "image", "mount"), "")
+
+
+@test(root=True)
+def mount_of_few_and_many_layers(w):
+    layout = Layout(w.tmp / "layout")
+    many = [tar(hostile.entry(f"f{i}", str(i).encode()), *([hostile.entry(f".wh.f{i - 1}")] if i % 2 else [])) for i in range(130)]
+    layout.image([], "none:1")
+    layout.image([tar(hostile.entry("one", b"1"), hostile.entry(".wh.nothing"))], "one:1")
+    layout.image(many, "many:1")
+    ok(w, "load", "-q", "-i", layout.folder)
+    try:
+        places = dict(line.split() for line in ok(w, "image", "mount", "none:1", "one:1", "many:1").splitlines())
+        check_equal(tree_of(places["none:1"]), {})
+        check_equal(sorted(tree_of(places["one:1"])), ["one"])
+        check_equal(len(tree_of(places["many:1"])), 65)
+    finally:
+        ok(w, "image", "unmount", "--all")
+
+
+@test(root=True)
+def mount_survives_being_killed(w):
+    loaded(w)
+    try:
+        for after_ms in range(0, 24, 2):
+            w.run(["timeout", "-s", "KILL", f"{after_ms / 1000 + 0.001}", w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy",
+                   "image", "mount" if after_ms % 4 == 0 else "unmount", "team/app:1"])
+        place = ok(w, "image", "mount", "team/app:1").strip()
+        check(os.path.exists(f"{place}/etc/passwd"), "mounted once more")
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            check_equal(mounts.read().count(f" {place} "), 1, "mounts at the place")
+    finally:
+        w.bothy("image", "unmount", "--all", "-f")
+
+
+@test(root=False)
+def mount_as_a_plain_user(w):
+    loaded(w)
+    done = w.bothy("image", "mount", "team/app:1")
+    check_equal(done.code, 125)
+    check_in("unshare --map-root-user --map-auto --mount", done.err)
+    script = f"b='{w.bin}/bothy --root {w.tmp}/lib --state {w.tmp}/inner'; p=$($b image mount team/app:1) && cat $p/etc/passwd && $b image unmount --all"
+    done = w.run(["unshare", "--map-root-user", "--map-auto", "--mount", "sh", "-c", script])
+    if "unshare" in done.err:
+        done = w.run(["unshare", "--map-root-user", "--mount", "sh", "-c", script])
+    check_equal(done.code, 0, f"{done!r}")
+    check_in("root:x:0:0::/:/bin/sh", done.out)
+
+
+# ---- the same image on two hosts -----------------------------------------------------------------------------------------
+
+
+@test(root=True)
+def the_same_digest_gives_the_same_files_in_two_stores(w):
+    """FEATURES A4: each store unpacks by itself, in another order and compression; the trees are equal to the last byte and time."""
+    loaded(w)
+    archive = w.tmp / "archive.tar"
+    ok(w, "save", "-o", archive, "team/app:1")
+
+    def there(*args):
+        done = w.run([w.bin / "bothy", "--root", w.tmp / "there", "--state", w.tmp / "run/there", *args])
+        check_equal(done.code, 0, f"{done!r}")
+        return done.out
+
+    there("load", "-q", "-i", archive)
+    trees = []
+    for run in (lambda *a: ok(w, *a), there):
+        place = run("image", "mount", "team/app:1").strip()
+        try:
+            trees.append(tree_of(place))
+        finally:
+            run("image", "unmount", "--all", "-f")
+        run("image", "verify", "team/app:1")
+    check_equal(trees[0], trees[1])
+    check(len(trees[0]) > 15, "files")
+    ids = [json.loads(run("image", "tree", "--format", "json", "team/app:1"))["Images"][0]["ID"] for run in (lambda *a: ok(w, *a), there)]
+    check_equal(ids[0], ids[1])
