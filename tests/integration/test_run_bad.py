@@ -175,7 +175,7 @@ def as_a_plain_user(w):
 
 @test
 def commands_and_arguments(w):
-    for args, error, hint in ((["runn"], "'runn' is not a command", "run"), (["imagess"], "'imagess' is not a command", "images"),
+    for args, error, hint in ((["runx"], "'runx' is not a command", "run"), (["imagess"], "'imagess' is not a command", "images"),
                               (["version", "x"], '"version" requires', "usage: bothy version"), (["load", "x", "y"], '"load" requires', "usage: bothy load"),
                               (["--rot", "x", "run"], "unknown option: --rot", "--root"), (["run", "--name"], "--name needs a value", "--help"),
                               (["completion", "tcsh"], "tcsh", "")):
