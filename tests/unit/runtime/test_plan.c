@@ -2,6 +2,8 @@
 /* The plan of a fixed document, step by step: a change of order shows here before it shows anywhere else. */
 #include "runtime/plan.h"
 
+#include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "base/buf.h"
@@ -90,6 +92,138 @@ TEST(the_same_document_gives_the_same_plan)
 	CHECK_STR(buf_str(&first), buf_str(&second));
 	CHECK(!a.new_userns && !a.bind_devices);
 	spec_done(&s);
+}
+
+/* ---- golden plans ---------------------------------------------------------------------------------------------------- */
+
+/* The files below golden/ hold the whole plans, a string a line. A change that is meant: BOTHY_GOLDEN=DIR test_runtime_plan
+ * writes them anew, and the difference is read in the review. */
+static const char *const lowers[] = {"/layers/upper", "/layers/lower"};
+static const struct runtime_overlay overlay = {.lowers = lowers,
+					       .lower_count = 2,
+					       .upper = "/c/upper",
+					       .work = "/c/work"};
+static const struct spec_id_map range = {0, 0x70000000, 65536};
+
+struct golden {
+	const char *name;
+	const char *text;
+	struct plan_facts facts;
+	struct runtime_create_options opt;
+	bool rootless, wait_start;
+	void (*edit)(struct spec *s);
+};
+
+static void own_ids(struct spec *s)
+{
+	s->linux_.ns[SPEC_NS_USER].present = true;
+	ARENA_PUSH(&s->arena, s->linux_.uid_mappings.items, s->linux_.uid_mappings.count) = range;
+	ARENA_PUSH(&s->arena, s->linux_.gid_mappings.items, s->linux_.gid_mappings.count) = range;
+}
+
+/* As much as one document can ask for. */
+static void everything(struct spec *s)
+{
+	s->hostname = "hut";
+	s->domainname = "moor";
+	s->process.terminal = true;
+	s->process.apparmor_profile = "a-profile";
+	s->process.cwd = "/work";
+	s->process.oom_score_adj.set = true;
+	s->linux_.seccomp.set = true;
+	s->linux_.ns[SPEC_NS_TIME].present = true;
+	s->linux_.rootfs_propagation = MS_PRIVATE;
+	spec_map_set(&s->arena, &s->linux_.sysctl, "net.ipv4.ip_forward", "1");
+	for (int point = 0; point < SPEC_HOOK_COUNT; point++) {
+		s->hooks.items[point] = arena_alloc(&s->arena, 1, sizeof(struct spec_hook));
+		s->hooks.items[point][0] = (struct spec_hook){.path = "/hook"};
+		s->hooks.count[point] = 1;
+	}
+	ARENA_PUSH(&s->arena, s->mounts, s->mount_count) = (struct spec_mount){
+		.type = "bind", .bind = true, .source = "/data", .destination = "/data", .data = ""};
+}
+
+static const struct golden goldens[] = {
+	{
+		.name = "run_as_root",
+		.text =
+#include "golden/run_as_root.inc"
+			,
+		.facts = {.privileged = true},
+		.opt = {.id = "fixed", .bundle = "/bundle"},
+	},
+	{
+		.name = "create_as_root_everything",
+		.text =
+#include "golden/create_as_root_everything.inc"
+			,
+		.facts = {.privileged = true},
+		.opt = {.id = "fixed",
+			.bundle = "/bundle",
+			.console_socket = "/s",
+			.pidfd_socket = "/p",
+			.pid_file = "/pid"},
+		.wait_start = true,
+		.edit = everything,
+	},
+	{
+		.name = "create_rootless",
+		.text =
+#include "golden/create_rootless.inc"
+			,
+		.facts = {.euid = 1000, .egid = 1000},
+		.opt = {.id = "fixed", .bundle = "/bundle"},
+		.rootless = true,
+		.wait_start = true,
+	},
+	{
+		.name = "engine_image_with_own_ids",
+		.text =
+#include "golden/engine_image_with_own_ids.inc"
+			,
+		.facts = {.privileged = true},
+		.opt = {.id = "fixed", .bundle = "/c", .overlay = &overlay, .idmap_root = true, .end_with_us = true},
+		.edit = own_ids,
+	},
+};
+
+static void write_golden(const char *dir, const struct golden *g, const char *text)
+{
+	char path[512];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s.inc", dir, g->name);
+	f = fopen(path, "we");
+	REQUIRE(f);
+	for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+		(void)fprintf(f, "\"%.*s\\n\"\n", (int)(end - line), line);
+	(void)fclose(f);
+}
+
+TEST(golden_plans)
+{
+	const char *dir = getenv("BOTHY_GOLDEN");
+
+	for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
+		const struct golden *g = &goldens[i];
+		autobuf struct buf out = BUF_INIT(65536);
+		autoplan struct plan p = {};
+		struct error err = {};
+		struct spec s;
+
+		ROW(g->name);
+		build(&s, g->rootless);
+		if (g->edit)
+			g->edit(&s);
+		CHECK_INT(runtime_plan_build(&s, &g->opt, &g->facts, g->wait_start, &p, &err), 0);
+		CHECK_STR(err.msg, "");
+		to_text(&p, &out);
+		if (dir)
+			write_golden(dir, g, buf_str(&out));
+		else
+			CHECK_STR(buf_str(&out), g->text);
+		spec_done(&s);
+	}
 }
 
 TEST(every_step_has_words)
