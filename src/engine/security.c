@@ -135,6 +135,9 @@ static int seccomp_profile(struct making *m, const struct security *s, struct er
 		return 0;
 	if (!s->seccomp || str_eq(s->seccomp, "builtin") || str_eq(s->seccomp, "default")) {
 		spec_add_default_seccomp(&m->spec, m->spec.process.caps.bounding, arch, probe_kernel_version());
+		if (m->have_image && m->image.config.platform.architecture &&
+		    str_eq(m->image.config.platform.architecture, "386"))
+			spec_allow_socketcall(&m->spec);
 		return 0;
 	}
 	r = safepath_host_read(s->seccomp, true, &text, err);

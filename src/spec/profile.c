@@ -137,7 +137,8 @@ static const struct profile_row profile_rows[] = {
 	 * of the register, which the kernel ignores; "not equal 38" could. */
 	{.names = "socket", ONE_ARG(0, SPEC_SECCOMP_LT, 38, 0)},
 	/* The 32-bit multiplexer hides the family behind a pointer, so its function 1 (SYS_SOCKET) is closed and 2-20 are
-	 * open, as bit patterns for the same reason. Old 32-bit C libraries that know no other way cannot make sockets. */
+	 * open, as bit patterns for the same reason. Old 32-bit C libraries that know no other way cannot make sockets: images of
+	 * such programs get it opened (spec_allow_socketcall). */
 	{.names = "socketcall", ONE_ARG(0, SPEC_SECCOMP_MASKED_EQ, ~UINT64_C(1), 2)},
 	{.names = "socketcall", ONE_ARG(0, SPEC_SECCOMP_MASKED_EQ, ~UINT64_C(3), 4)},
 	{.names = "socketcall", ONE_ARG(0, SPEC_SECCOMP_MASKED_EQ, ~UINT64_C(7), 8)},
@@ -244,6 +245,14 @@ void spec_add_default_seccomp(struct spec *s, uint64_t caps, const char *arch_na
 		ARENA_PUSH(&s->arena, f->rules, f->rule_count) = rule;
 	}
 	ARENA_PUSH(&s->arena, f->rules, f->rule_count) = plain;
+}
+
+void spec_allow_socketcall(struct spec *s)
+{
+	struct spec_seccomp_rule rule = {.action = SPEC_SECCOMP_ALLOW};
+
+	spec_strs_push(&s->arena, &rule.names, "socketcall");
+	ARENA_PUSH(&s->arena, s->linux_.seccomp.rules, s->linux_.seccomp.rule_count) = rule;
 }
 
 /* ---- Docker's format --------------------------------------------------------------------------------------------- */

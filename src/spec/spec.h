@@ -445,6 +445,10 @@ void spec_add_default_masks(struct spec *s);
 /* bothy's default seccomp profile for @caps (bounding mask) on @arch_native ("SCMP_ARCH_X86_64") and @kernel (major << 16
  * | minor); deny by default, with the 32-bit architecture of the machine but without x32. Replaces what was there. */
 void spec_add_default_seccomp(struct spec *s, uint64_t caps, const char *arch_native, uint32_t kernel);
+/* What an image of 32-bit x86 needs besides (after spec_add_default_seccomp): its C library makes sockets by socketcall(2), whose
+ * family no filter can see. So programs of such an image may open families that the profile closes to all others (AF_ALG, AF_VSOCK);
+ * who runs one accepts that, who runs other images is not opened by it. */
+void spec_allow_socketcall(struct spec *s);
 
 /* ---- names and numbers ------------------------------------------------------------------------------------------- */
 

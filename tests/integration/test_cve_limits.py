@@ -5,6 +5,8 @@ import hashlib
 import os
 
 import cve
+import hostile_tar as hostile
+import test_images_cli
 from harness import check, check_equal, check_in, read, test, vacuous
 
 # ---- V10 ---------------------------------------------------------------------------------------------------------------
@@ -415,6 +417,24 @@ def cve_2026_31431_dangerous_system_calls(w):
             check_equal(got["i386:socket-AF_UNIX"], free["i386:socket-AF_UNIX"], "32-bit programs have sockets")
     if len(there) < 8:
         vacuous(f"without the filter only {there} are there on this host")
+
+
+@test
+def cve_2026_31431_sockets_of_32_bit_images(w):
+    """An image for linux/386 gets socketcall, without which its programs have no sockets; no other image does."""
+    probe = hostile.entry("probe", cve.program("probe").read_bytes(), mode=0o755)
+    for architecture, want in (("386", "ok"), ("amd64", "EPERM")):
+        name = f"team/{architecture}:1"
+        folder, _ = test_images_cli.layout(w, architecture, name, architecture=architecture, more=probe)
+        done = w.bothy("load", "--platform", f"linux/{architecture}", "-i", folder)
+        check_equal(done.code, 0, repr(done))
+        got = cve.facts(w.bothy("run", "--rm", "--network", "none", name, "/probe", "syscalls").out)
+        check_equal(got["AF_UNIX"], "ok", f"{architecture}: a socket of 64-bit programs")
+        check_equal(got["AF_ALG"], "EPERM", f"{architecture}: AF_ALG of 64-bit programs")
+        if got.get("i386:getpid") != "ok":
+            vacuous(f"no 32-bit programs on this host: {got.get('i386:getpid')}")
+        check_equal(got["i386:socketcall-AF_UNIX"], want, f"{architecture}: a socket of 32-bit programs")
+        check_equal(got["i386:socket-AF_ALG"], "EPERM", f"{architecture}: by the call of its own AF_ALG stays closed")
 
 
 @test

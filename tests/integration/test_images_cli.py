@@ -30,11 +30,11 @@ def busybox_layer():
                      *[hostile.directory(f"{d}/") for d in ("proc", "sys", "dev", "tmp")]]) + hostile.END
 
 
-def layout(w, name="layout", reference="team/app:1.5", config=None):
+def layout(w, name="layout", reference="team/app:1.5", config=None, architecture="amd64", more=b""):
     """An OCI layout of busybox; its reference and configuration as given."""
-    layer = busybox_layer()
+    layer = more + busybox_layer()
     inner = {"Cmd": ["/bin/busybox", "echo", "from the image"], "Env": ["PATH=/bin", "GREETING=hello"], **(config or {})}
-    image = json.dumps({"architecture": "amd64", "os": "linux", "created": "2024-01-02T03:04:05Z", "config": inner,
+    image = json.dumps({"architecture": architecture, "os": "linux", "created": "2024-01-02T03:04:05Z", "config": inner,
                         "rootfs": {"type": "layers", "diff_ids": [sha(layer)]}}).encode()
     manifest = json.dumps({
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
