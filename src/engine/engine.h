@@ -270,6 +270,32 @@ int engine_image_mount(struct engine *e, const char *name_or_id, char **ret_path
  * Returns 0, or <0: NOT_FOUND (not mounted), BUSY. */
 int engine_image_unmount(struct engine *e, const char *name_or_id, bool force, char **ret_id, struct error *err);
 
+/* ---- to and from other hosts (scp.c) --------------------------------------------------------------------------------- */
+
+struct engine_scp_options {
+	const char *source; /* an image here, or ssh://[user@]host[:port]/name, or [user@]host::name */
+	const char *
+		destination; /* the other of the two; with a name: what the image shall be called there. NULL: here, as is */
+	const char *rsh; /* the command that reaches hosts, split at blanks: "ssh" */
+};
+struct engine_scp_result {
+	struct arena arena;
+	struct spec_strs names, ids; /* of the image where it is now; empty where docker or podman loaded it */
+	const char *engine;          /* what is at the far end in place of bothy; NULL: bothy */
+	const char *said;            /* what that engine printed: not ours, to be neutralised */
+	size_t layers, moved_layers; /* of the image; with a far engine that sends: not known, 0 */
+	uint64_t bytes, moved_bytes;
+};
+/* Copy an image; layers that the other end has do not move. Context: starts the command; SIGPIPE is blocked from now on.
+ * Returns 0, or <0: INVALID, NOT_FOUND, UNAVAILABLE (the other host; its own words are in the text). */
+int engine_scp(struct engine *e, const struct engine_scp_options *o, struct engine_scp_result *ret, struct error *err);
+void engine_scp_result_done(struct engine_scp_result *r);
+/* The far ends: offer image @name, or take what is offered, on these two streams. @out_fd of the sender is closed.
+ * Returns 0, ENGINE_SCP_TOLD (it failed, and the other end knows why), <0. */
+#define ENGINE_SCP_TOLD 1
+int engine_scp_send(struct engine *e, const char *name, int in_fd, int out_fd, struct error *err);
+int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct error *err);
+
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);
 

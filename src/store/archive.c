@@ -624,6 +624,8 @@ int archive_read(const struct archive *a, const struct store_load_options *o, st
 		return r;
 	if (images.count == 0)
 		return error_set(err, ERROR_INVALID, ENOENT, "there is no image in it");
+	for (size_t i = 0; o->no_names && i < images.count; i++)
+		images.items[i].names = (struct spec_strs){0};
 	if (o->name) {
 		bool bad = false;
 

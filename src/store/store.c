@@ -220,3 +220,13 @@ int store_layer_open(struct store *s, const struct store_layer *layer, struct er
 	error_wrap(err, "layer %s is missing from the store", layer->chain_id);
 	return error_hint(err, "remove the image and load it again");
 }
+
+int store_blob_known(struct store *s, const char *digest, struct error *err)
+{
+	int64_t known = 0;
+
+	if (index_open(s, false, err) < 0 ||
+	    (s->db && index_number(s, err, &known, "SELECT 1 FROM blobs WHERE digest = ?1", digest, NULL) < 0))
+		return -err->code;
+	return known != 0;
+}

@@ -106,6 +106,9 @@ bool store_digest_supported(const char *digest);
  * (may be NULL). Returns the fd, owned by the caller, or <0: NOT_FOUND, INVALID (no digest). */
 int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, struct error *err);
 
+/* Is the blob in the store? 1, 0, <0. */
+int store_blob_known(struct store *s, const char *digest, struct error *err);
+
 /* ---- listing ---------------------------------------------------------------------------------------------------- */
 
 /* One row of `bothy images`: an image without a name has one row with NULL names. */
@@ -201,6 +204,7 @@ struct store_limits {
 
 struct store_load_options {
 	const char *name;                      /* give the (single) image this name; NULL: the names in the archive */
+	bool no_names;                         /* give no names at all */
 	const struct image_platform *platform; /* NULL: this machine's */
 	struct store_limits limits;
 };
