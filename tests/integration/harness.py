@@ -13,6 +13,7 @@ after which it should be there. The limits of waiting are only there so that a t
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,8 @@ def read(path, default=""):
 
 # Where other programs of the host mount things meanwhile: there only what is in a folder of this test counts.
 OTHERS_MOUNTS = ("/tmp/", "/var/", "/run/", "/mnt/", "/media/", "/srv/", "/opt/", "/home/", "/root/", "/work/")
+# Groups that `bothy run` makes: they are named after the container's id.
+ENGINES_GROUP = re.compile(r"/bothy-[0-9a-f]{64}(/|$)")
 # Links that container engines and virtual machines of others make and remove as they like.
 OTHERS_LINKS = ("veth", "docker", "br-", "podman", "cni", "virbr", "vnet", "tap", "tun")
 
@@ -140,7 +143,7 @@ class Surroundings:
             for path, _, _ in os.walk(fields[4]):
                 if f"/bt-{os.getpid()}-" in path or f"-{os.getpid()}/" in path + "/" and "/bt-" in path:
                     found.add(path)
-                elif "/bothy-" in path:
+                elif ENGINES_GROUP.search(path):
                     inside = read(f"{path}/cgroup.procs").split()
                     if path in self.before.get("control group", ()) or not inside or any(map(self.is_ours, inside)):
                         found.add(path)

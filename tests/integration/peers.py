@@ -297,7 +297,9 @@ exec 2>&1
 echo "== id"; id -u; id -g; for g in $(id -G | tr ' ' '\n' | sort -n); do [ $g = $(id -g) ] || echo $g; done; umask; pwd; env | grep -v ^HOSTNAME= | sort
 echo "== limits"; cat /proc/self/limits /proc/self/oom_score_adj
 echo "== status"; grep -E '^(Uid|Gid|Cap|NoNew|Seccomp:|Cpus_allowed_list|Mems_allowed_list|SigIgn|SigBlk)' /proc/self/status
-echo "== dev"; ls -lnR /dev | grep -v '^total' | sed 's/[A-Z][a-z][a-z] *[0-9]* *[0-9:]* / /'
+# The host's own /dev/shm is everybody's.
+own=$(grep -c ' /dev/shm .* - tmpfs shm ' /proc/self/mountinfo)
+echo "== dev"; ls -lnR /dev | awk -v own=$own '/^\/dev.*:$/ {out = !own && /^\/dev\/shm/} !out' | grep -v '^total' | sed 's/[A-Z][a-z][a-z] *[0-9]* *[0-9:]* / /'
 echo "== fd"; ls /proc/self/fd
 echo "== mounts"; awk '{sub(/ - /, " @"); sub(/ (shared|master|propagate_from):[0-9]+/, ""); sub(/@/, ""); print $5, $6, $7}' /proc/self/mountinfo |
     grep -Ev '^(/sys/fs/cgroup|/proc/(acpi|keys|timer_list|kcore|scsi|asound|latency_stats|sched_debug|interrupts)|/sys/firmware|/sys/dev)' | sort
