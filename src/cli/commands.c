@@ -19,6 +19,7 @@ static const struct command_child image_children[] = {
 	{"receive", NULL, &cmd_image_receive},
 	{"push", NULL, &cmd_push},
 	{"rm", "remove", &cmd_rmi},
+	{"prune", NULL, &cmd_image_prune},
 	{"tree", NULL, &cmd_image_tree},
 	{"mount", NULL, &cmd_image_mount},
 	{"unmount", "umount", &cmd_image_unmount},
@@ -30,6 +31,7 @@ static const struct command_child system_children[] = {
 	{"df", NULL, &cmd_system_df},
 	{"info", NULL, &cmd_info},
 	{"check", NULL, &cmd_system_check},
+	{"prune", NULL, &cmd_system_prune},
 	{NULL, NULL, NULL},
 };
 /* clang-format on */

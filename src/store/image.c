@@ -312,6 +312,7 @@ static void take_row(int blobs, sqlite3_stmt *q, struct store_image_list *l)
 		.manifest_digest = arena_strdup(&l->arena, index_text(q, 1)),
 		.created_ns = sqlite3_column_int64(q, 2),
 		.size_bytes = sqlite3_column_int64(q, 3),
+		.loaded_ns = sqlite3_column_int64(q, 5),
 	};
 	/* A blob that was never touched is as old as its load. */
 	if (blobs >= 0 && safepath_stat(blobs, row->id + 7, &st) == 0 &&

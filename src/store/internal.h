@@ -89,6 +89,12 @@ int staging_collect_orphans(struct store *s, struct staging *g, struct error *er
 
 /* BUSY when image @id is mounted; what a dead mount left is forgotten. */
 int mounts_check_unused(struct store *s, const char *id, struct error *err);
+/* ---- removing (remove.c). Context: both locks are held, a transaction has begun. -------------------------------------- */
+
+/* <0 BUSY when something stands on the image. */
+int remove_check_unused(struct store *s, const char *id, struct error *err);
+/* The image with all its names, and what only it had. */
+int remove_whole_image(struct store *s, const char *id, struct store_remove_result *ret, struct error *err);
 
 /* ---- workers (worker.c) ----------------------------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@ static int names_of(struct store *s, const char *id, struct strv *ret, struct er
 	return r;
 }
 
-static int check_unused(struct store *s, const char *id, struct error *err)
+int remove_check_unused(struct store *s, const char *id, struct error *err)
 {
 	autostrv struct strv containers = {0};
 
@@ -164,6 +164,21 @@ static int delete_records(struct store *s, const char *id, struct store_remove_r
 	return 0;
 }
 
+int remove_whole_image(struct store *s, const char *id, struct store_remove_result *ret, struct error *err)
+{
+	autostrv struct strv names = {0};
+
+	if (names_of(s, id, &names, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < names.count; i++) {
+		if (untag(s, id, names.items[i], ret, err) < 0)
+			return -err->code;
+	}
+	if (delete_records(s, id, ret, err) < 0)
+		return -err->code;
+	return drop_indexes(s, err);
+}
+
 /* What @name_or_id means for removing: only a name or a digest of a repository, or the image with all of them. */
 static int remove_records(struct store *s, const struct store_image *image, const char *digest, bool force,
 			  struct store_remove_result *ret, struct error *err)
@@ -181,15 +196,9 @@ static int remove_records(struct store *s, const struct store_image *image, cons
 			  names.items[0], names.items[1], names.count > 2 ? ", …" : "");
 		return error_hint(err, "remove it by name, or all of it with --force");
 	}
-	if (check_unused(s, image->id, err) < 0)
+	if (remove_check_unused(s, image->id, err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < names.count; i++) {
-		if (untag(s, image->id, names.items[i], ret, err) < 0)
-			return -err->code;
-	}
-	if (delete_records(s, image->id, ret, err) < 0)
-		return -err->code;
-	return drop_indexes(s, err);
+	return remove_whole_image(s, image->id, ret, err);
 }
 
 /* @text as "repository@digest" with the full repository; NULL: it has no digest. Heap. */

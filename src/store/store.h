@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "spec/image.h"
@@ -121,6 +122,7 @@ struct store_image_row {
 	int64_t created_ns;
 	int64_t size_bytes;
 	int64_t last_used_ns; /* 0: never */
+	int64_t loaded_ns;
 	const char *target; /* what the name means in its registry: digest of a manifest or an index; NULL: untagged */
 	const char *target_type;  /* its media type; "": the document says it */
 	struct spec_strs digests; /* of the image, as pulled or pushed: "docker.io/library/debian@sha256:…" */
@@ -641,6 +643,37 @@ int store_mount_add(struct store *s, const char *name_or_id, const char *folder,
 		    struct error *err);
 /* It is not mounted any more. No error when it was not noted. */
 int store_mount_forget(struct store *s, const char *image_id, struct error *err);
+/* ---- garbage ------------------------------------------------------------------------------------------------------- */
+
+/* Layers and blobs without an image, and partial blobs, stay so long: a pull that goes on later finds them. */
+#define STORE_KEEP_NS (INT64_C(7) * 24 * 3600 * NS_PER_S)
+
+struct store_prune_options {
+	bool images;  /* images without a name go, unless something stands on them */
+	bool named;   /* those with names as well */
+	bool partial; /* partial blobs that nobody is receiving, whatever their age */
+	bool dry_run; /* find out what would go */
+	/* Of these images only such that were not used for so long (0: any), without the `keep` used last, and only as many, the
+	 * longest unused first, as it takes to have at most max_bytes in the store (0: all of them). */
+	int64_t unused_ns;
+	size_t keep;
+	uint64_t max_bytes;
+	/* May the image @id go? 1, 0, <0. NULL: each. */
+	int (*fits)(void *arg, const char *id, int64_t created_ns, struct error *err);
+	void *arg;
+};
+struct store_prune_result {
+	struct store_remove_result removed;
+	uint64_t layers, blobs, partials; /* how many went, those of images among them */
+	uint64_t freed;                   /* bytes: blobs, unpacked files, partial blobs */
+	uint64_t in_use;                  /* images that would have gone but for a container */
+};
+/* Remove what nothing needs. Layers and blobs without an owner go at once with `images` when no other command is bringing
+ * something in, else when they are old. @options may be NULL: only the old.
+ * Returns 0, or <0: BUSY, LIMIT (the database cannot be written), the system's. */
+int store_prune(struct store *s, const struct store_prune_options *options, struct store_prune_result *ret,
+		struct error *err);
+void store_prune_result_done(struct store_prune_result *r);
 
 /* ---- containers ------------------------------------------------------------------------------------------------- */
 

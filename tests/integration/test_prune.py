@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""image prune and system prune: what goes, what stays, and that nothing in use ever goes, whatever happens at the same time."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+from harness import check, check_equal, check_in, test
+from registries import Image, tar_of
+from test_check import archive
+
+
+def load_some(w, count, size=3000, **config):
+    """Images team.example/a<i>:1, each with a layer of its own on a common one. Returns their ids."""
+    common, ids = tar_of({"etc": None, "etc/common": b"c" * size}), []
+    for i in range(count):
+        image = Image([common, tar_of({f"f{i}": bytes([65 + i]) * size})], config={"Cmd": ["/x"], "Labels": {"number": str(i), **config}})
+        (w.tmp / "a.tar").write_bytes(archive(image, f"team.example/a{i}:1"))
+        done = w.bothy("load", "-i", w.tmp / "a.tar")
+        check_equal(done.code, 0, repr(done))
+        ids.append(image.id)
+    return ids
+
+
+def names(w):
+    return sorted(re.findall(r"team.example/(a\d+)", w.bothy("images").out))
+
+
+def prune(w, *args, code=0):
+    done = w.bothy("image", "prune", *args)
+    check_equal(done.code, code, repr(done))
+    return done
+
+
+def sound(w):
+    done = w.bothy("system", "check")
+    check_equal(done.code, 0, repr(done))
+
+
+def use(w, image_id, age):
+    """As if a container had started from it @age seconds ago."""
+    when = time.time() - age
+    os.utime(w.tmp / "lib/blobs/sha256" / image_id[7:], (when, when))
+
+
+@test
+def only_what_has_no_name(w):
+    ids = load_some(w, 3)
+    check_equal(w.bothy("untag", "team.example/a1:1").code, 0)
+    would = prune(w, "--dry-run").out
+    check_in(ids[1], would)
+    check_equal(len(w.bothy("images", "-q").out.split()), 3)
+    refused = prune(w, code=125)
+    check_in("--force", refused.err)
+    check_equal(len(w.bothy("images", "-q").out.split()), 3)
+    done = prune(w, "-f").out
+    check_in(f"deleted: {ids[1]}", done)
+    check_equal(re.search(r"Space.*: (.*)", would).group(1), re.search(r"space: (.*)", done).group(1), "bytes")
+    check_equal(names(w), ["a0", "a2"])
+    check_in("Total reclaimed space: 0B", prune(w, "-f").out)
+    sound(w)
+
+
+@test
+def all_but_what_a_container_stands_on(w):
+    ids = load_some(w, 3)
+    folder = w.tmp / "lib/containers/mine"
+    folder.mkdir(mode=0o700)
+    (folder / "image").symlink_to(ids[2])
+    done = prune(w, "-af")
+    check_in("1 image kept", done.err)
+    check_equal(names(w), ["a2"])
+    sound(w)
+    shutil.rmtree(folder)
+    prune(w, "-af")
+    check_equal(names(w), [])
+    for place in ("layers", "blobs/sha256", "staging"):
+        check_equal(os.listdir(w.tmp / "lib" / place), [], place)
+
+
+@test
+def by_label_age_last_use_and_size(w):
+    ids = load_some(w, 6, size=200000)
+    prune(w, "-af", "--filter", "label=number=3")
+    check_equal(names(w), ["a0", "a1", "a2", "a4", "a5"])
+    prune(w, "-af", "--filter", "label!=number=4", "--filter", "until=2020-01-01")
+    check_equal(len(names(w)), 5)
+    for i in (0, 1, 2, 4, 5):
+        use(w, ids[i], 0 if i == 1 else -(10 - i) * 60)  # a5 was used last
+    # The mtime of a blob is its last use only when it is later than the load.
+    prune(w, "-f", "--unused", "240h")
+    check_equal(len(names(w)), 5)
+    prune(w, "-f", "--keep", "3", "--max", "1")
+    check_equal(len(names(w)), 3)
+    before = names(w)
+    prune(w, "-f", "--max", "10g")
+    check_equal(names(w), before)
+    prune(w, "-f", "--max", "450k")
+    check_equal(len(names(w)), 1)
+    done = w.bothy("image", "prune", "--filter", "colour=red")
+    check_equal(done.code, 125, repr(done))
+    sound(w)
+
+
+@test
+def the_longest_unused_go_first(w):
+    ids = load_some(w, 4, size=200000)
+    for i, age in enumerate((-400, -100, -300, -200)):
+        use(w, ids[i], age)
+    prune(w, "-f", "--keep", "2")
+    check_equal(names(w), ["a0", "a2"])
+    sound(w)
+
+
+@test
+def what_pulls_left(w):
+    load_some(w, 1)
+    partial = w.tmp / "lib/partial/sha256"
+    partial.mkdir(parents=True, mode=0o700, exist_ok=True)
+    os.chmod(partial.parent, 0o700)
+    old, young, held = (partial / (c * 64) for c in "abc")
+    for path in (old, young, held):
+        path.write_bytes(b"x" * 10000)
+    week = time.time() - 8 * 24 * 3600
+    for path in (old, held):
+        os.utime(path, (week, week))
+    holder = w.spawn(["flock", held, "sleep", "100"], stdout=subprocess.DEVNULL)
+    w.wait_for(lambda: subprocess.run(["flock", "-n", held, "true"], check=False).returncode, "the lock")
+    prune(w, "-f")
+    check_equal(sorted(p.name[0] for p in partial.iterdir()), ["b", "c"])
+    done = w.bothy("system", "prune", "-f")
+    check_equal(done.code, 0, repr(done))
+    check_equal(sorted(p.name[0] for p in partial.iterdir()), ["c"])
+    holder.kill()
+    holder.wait()
+
+
+@test
+def in_a_crowd(w):
+    """Loads, removals, prunes and starts of containers at once: each succeeds or says why, and everything fits together after."""
+    common = tar_of({"etc": None, "etc/common": b"c" * 100000})
+    files = []
+    for i in range(4):
+        image = Image([common, tar_of({f"f{i}": bytes([65 + i]) * 50000})])
+        files.append(w.tmp / f"{i}.tar")
+        files[-1].write_bytes(archive(image, f"team.example/a{i}:1"))
+    chance = random.Random(2)
+    base = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy"]
+    children = []
+    for _ in range(60):
+        what = chance.choice((["load", "-i", chance.choice(files)], ["load", "-i", chance.choice(files)], ["image", "prune", "-af"], ["image", "prune", "-f"], ["images"],
+                              ["rmi", "-f", f"team.example/a{chance.randrange(4)}:1"], ["system", "check", "--quick"]))
+        children.append((what, w.spawn([*base, *what], stdout=subprocess.PIPE, stderr=subprocess.PIPE)))
+        if len(children) % 12 == 0:
+            reap(children[-12:])
+    reap(children)
+    sound(w)
+    for i, file in enumerate(files):
+        check_equal(w.bothy("load", "-i", file).code, 0, f"load {i}")
+    check_equal(names(w), ["a0", "a1", "a2", "a3"])
+    sound(w)
+    prune(w, "-af")
+    for place in ("layers", "blobs/sha256", "staging"):
+        check_equal(os.listdir(w.tmp / "lib" / place), [], place)
+
+
+def reap(children):
+    for what, child in children:
+        if child.returncode is not None:
+            continue
+        out, err = child.communicate(timeout=100)
+        fine = child.returncode == 0 or (what[0] == "rmi" and "no image" in err)
+        check(fine, f"{what}: exit {child.returncode}: {err} {out}")
