@@ -498,10 +498,13 @@ int worker_next(struct worker *w, struct worker_answer *a, enum unpack_message_t
 	if (!end)
 		return 0;
 	if (a->report.failed) {
-		*err = a->report.err;
-		if (err->code <= 0 || err->kind >= ERROR_KIND_COUNT)
+		const struct error *said = &a->report.err;
+
+		if (said->code <= 0 || said->kind >= ERROR_KIND_COUNT)
 			return nonsense(err);
-		return -err->code;
+		/* The words of somebody who may have been taken over: error_set makes them fit for a terminal. */
+		error_set(err, said->kind, said->code, "%s", said->msg);
+		return said->hint[0] ? error_hint(err, "%s", said->hint) : -err->code;
 	}
 	worker_done(w); /* its work is over; it only has to end */
 	return 0;
