@@ -50,7 +50,10 @@ struct nearest {
 static int look_nearer(const char *key, struct json *value, void *arg)
 {
 	struct nearest *n = arg;
-	const size_t d = strcasecmp(key, n->wanted) == 0 ? 0 : str_distance(key, n->wanted, n->distance) + 1;
+	const bool begins = strlen(n->wanted) >= 3 && str_starts(key, n->wanted);
+	const size_t d = strcasecmp(key, n->wanted) == 0 ? 0
+			 : begins			 ? 1
+							 : str_distance(key, n->wanted, n->distance) + 1;
 
 	(void)value;
 	if (d < n->distance && strlen(key) < sizeof(n->name)) {
