@@ -3,6 +3,7 @@
  * What is known of an image, in the words of Docker's API: the object of `inspect` and the steps of `history`. The image's own
  * configuration is read whole from its blob, since the store keeps only what running needs.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -53,6 +54,32 @@ static int set_names(struct store *s, const char *id, struct json *out, struct e
 	return 0;
 }
 
+static int collect_key(const char *key, struct json *value, void *arg)
+{
+	(void)value;
+	strv_push(arg, key);
+	return 0;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Maps (labels, ports, volumes) as Go's encoder writes them: sorted, so that two tools give the same text. */
+static struct json *sorted(struct json *map)
+{
+	struct json *out = json_new_object();
+	autostrv struct strv keys = {};
+
+	(void)json_each(map, collect_key, &keys);
+	if (keys.count)
+		qsort(keys.items, keys.count, sizeof(*keys.items), compare_keys);
+	for (size_t i = 0; i < keys.count; i++)
+		json_set(out, keys.items[i], json_ref(json_get(map, keys.items[i])));
+	return out;
+}
+
 /* `config` of the document with all of Docker's fields, so that a template may ask for each. */
 static struct json *config_object(const struct json *document)
 {
@@ -75,8 +102,11 @@ static struct json *config_object(const struct json *document)
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		struct json *value = json_get(config, fields[i].key);
 
+		const bool map = json_type(value) == JSON_OBJECT && !str_eq(fields[i].key, "Healthcheck");
+
 		json_set(out, fields[i].key,
-			 value                            ? json_ref(value)
+			 map                              ? sorted(value)
+			 : value                          ? json_ref(value)
 			 : fields[i].empty == JSON_STRING ? json_new_str("")
 			 : fields[i].empty == JSON_BOOL   ? json_new_bool(false)
 							  : NULL);

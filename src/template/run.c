@@ -52,7 +52,7 @@ static int look_nearer(const char *key, struct json *value, void *arg)
 	struct nearest *n = arg;
 	const bool begins = strlen(n->wanted) >= 3 && str_starts(key, n->wanted);
 	const size_t d = strcasecmp(key, n->wanted) == 0 ? 0
-			 : begins			 ? 1
+			 : begins                        ? 1
 							 : str_distance(key, n->wanted, n->distance) + 1;
 
 	(void)value;
