@@ -182,6 +182,12 @@ int pull_layers(struct pull *p, struct store_ingest *g, struct error *err)
 	const struct engine_observer *o = p->o->observer;
 	int r = run(&t, err);
 
+	if (r < 0) {
+		/* What has come is not lost: the workers see the end of their pipes, and keep what is in them. */
+		registry_close(p->registry);
+		p->registry = NULL;
+		store_ingest_drain(g);
+	}
 	if (o && o->end)
 		o->end(o->arg);
 	return r;

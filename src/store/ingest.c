@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -30,6 +31,7 @@
 #define ACTIVE_MIN 4 /* a network is slower than a processor */
 #define ATTEMPTS_MAX 2
 #define PIPE_BYTES (1 << 20)
+#define DRAIN_NS (3 * NS_PER_S)
 #define PARTIAL_FOLDER "partial/sha256"
 
 /* ---- making and ending ---- */
@@ -56,6 +58,46 @@ static void job_stop(struct ingest_job *j)
 	fd_close(&j->pipe_fd);
 	fd_close(&j->partial_fd);
 	j->at = INGEST_IDLE;
+}
+
+/* Stop whoever has nothing to keep. Returns whether somebody is left. */
+static bool stop_idle(struct store_ingest *g)
+{
+	bool left = false;
+
+	for (size_t i = 0; i < g->job_count; i++) {
+		struct ingest_job *j = &g->jobs[i];
+
+		if (j->at == INGEST_AT_WORK && j->blob.state == STORE_BLOB_RECEIVING)
+			left = true;
+		else
+			job_stop(j);
+	}
+	return left;
+}
+
+void store_ingest_drain(struct store_ingest *g)
+{
+	const int64_t until = clock_monotonic_ns() + DRAIN_NS;
+	struct error ignored;
+	int64_t left;
+
+	while (stop_idle(g) && (left = until - clock_monotonic_ns()) > 0) {
+		struct pollfd fds[STORE_INGEST_FDS];
+		const size_t n = store_ingest_fds(g, fds, STORE_INGEST_FDS);
+
+		if (poll(fds, n, (int)(left / NS_PER_MS) + 1) < 0 && errno != EINTR)
+			return;
+		for (size_t i = 0, k = 0; i < g->job_count && k < n; i++) {
+			struct ingest_job *j = &g->jobs[i];
+			enum unpack_message_type type;
+
+			if (j->worker.talk < 0 || fds[k++].revents == 0)
+				continue;
+			if (worker_next(&j->worker, &j->answer, &type, &ignored) < 0 || type == UNPACK_REPORT)
+				job_stop(j);
+		}
+	}
 }
 
 void store_ingest_free(struct store_ingest *g)

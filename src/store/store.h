@@ -457,6 +457,10 @@ void store_ingest_retry(struct store_ingest *g, size_t i);
 /* Why it was cut. */
 const struct error *store_ingest_why(const struct store_ingest *g, size_t i);
 
+/* The pull has failed or is given up, and nobody writes to the pipes any more: wait for the workers to keep what is in the
+ * pipes, some seconds at most. Only store_ingest_free may follow. */
+void store_ingest_drain(struct store_ingest *g);
+
 /* Record everything. Context: every blob is DONE. Returns 0, 1 (another command removed what was there: go on stepping),
  * <0: BUSY (that happened several times). */
 int store_ingest_commit(struct store_ingest *g, struct error *err);
