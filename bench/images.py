@@ -334,8 +334,8 @@ class Images:
         self.forget("bothy")
         quiet(self.bothy("load", "-q", "-i", str(self.images / "tiny")), timeout=300)
         count = len(quiet(self.bothy("images", "-q")).split())
-        figures = in_turns(str(self.work / "spawn"), {"bothy images": self.bothy("images"), "bothy images -q": self.bothy("images", "-q")},
-                           3 if self.short else 10, 4)
+        commands = {"bothy images": self.bothy("images"), "bothy images -q": self.bothy("images", "-q")}
+        figures = in_turns(str(self.work / "spawn"), commands, 3 if self.short else 10, 4)
         self.report.times("list", f"images, with {count} of them, ms", figures, {})
         self.report.goal("images: time with 1,000 of them, ms", 30, figures["bothy images"]["median_ms"])
         self.forget("bothy")
@@ -349,17 +349,16 @@ class Images:
         for name in ("bothy", *self.peers):
             quiet(self.puller(name, image), timeout=300)
         files = {name: DISK / f"{name}.tar" for name in ("bothy", *self.peers)}
-        words = {"bothy": self.bothy("save", "-q", "-o"), **{n: [*argv, "save", "-o"] for n, argv in self.peers.items()}}
-        commands = {name: [*words[name], str(files[name]), reference] for name in files}
-        if "podman" in commands:
-            commands["podman"][-3:-3] = ["save", "--format", "oci-archive", "-q"]
-            del commands["podman"][-4]
+        words = {"bothy": self.bothy("save", "-q"), **{n: [*argv, "save"] for n, argv in self.peers.items()}}
+        if "podman" in words:
+            words["podman"] += ["-q", "--format", "oci-archive"]
+        commands = {name: [*words[name], "-o", str(files[name]), reference] for name in files}
         clean = {name: (lambda f=file: f.unlink(missing_ok=True)) for name, file in files.items()}
         figures = self.take_turns("save", f"save of {TITLES[image]}, ms", commands, clean, {"podman": "podman", "docker": "docker"})
         self.report.goal("save: time, of podman's", 0.5, figures.get("bothy", {}).get("ratio_to_podman"))
         for name in files:
             self.forget(name)
-        one = files["podman"] if "podman" in files else files["bothy"]  # the same archive for all
+        one = files["podman"] if files.get("podman", self.work / "none").exists() else files["bothy"]  # the same for all
         commands = {"bothy": self.bothy("load", "-q", "-i", str(one)),
                     **{n: [*argv, "load", "-q", "-i", str(one)] for n, argv in self.peers.items()}}
         clean = {name: (lambda n=name: self.forget(n)) for name in commands}
