@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/filter.h"
+#include "cli/list.h"
 
 #define DESCRIPTION_CHARS 45
 #define LIMIT_MAX 100
@@ -25,53 +27,23 @@ static const struct option table[] = {
 	{"limit", 0, OPTION_U32, offsetof(struct search_options, limit), "N", "at most this many, 1 to 100 (default 25)", 0},
 	{"filter", 'f', OPTION_STRINGS, offsetof(struct search_options, filters), "KEY=VALUE", "stars=N (at least), is-official=BOOL, is-automated=BOOL", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct search_options, no_trunc), NULL, "print whole descriptions", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct search_options, format), "FORMAT", "table, or json: one object a line", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct search_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
 	{"authfile", 0, OPTION_STRING, offsetof(struct search_options, registry.authfile), "FILE", "logins (default: $REGISTRY_AUTH_FILE, Podman's auth.json, Docker's config.json)", 0},
 	{"creds", 0, OPTION_STRING, offsetof(struct search_options, registry.creds), "USER:PASSWORD", "log in as this for once", 0},
 	{"cert-dir", 0, OPTION_STRING, offsetof(struct search_options, registry.cert_dir), "DIR", "certificates in place of certs.d", 0},
 	{"tls-verify", 0, OPTION_TRISTATE, offsetof(struct search_options, tls_verify), NULL, "verify TLS (default true); false allows http as well", 0},
 	OPTION_END,
 };
+
+static const struct list_field fields[] = {
+	{"Name", "NAME"}, {"Description", "DESCRIPTION"}, {"StarCount", "STARS"}, {"IsOfficial", "OFFICIAL"},
+	{"IsAutomated", "AUTOMATED"}, {NULL, NULL},
+};
+static const struct list_kind kind = {
+	fields, "table {{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}", "{{.Name}}",
+};
+static const char *const filter_keys[] = {"stars", "is-official", "is-automated", NULL};
 /* clang-format on */
-
-struct filter {
-	uint64_t stars;
-	struct option_bool official, automated;
-};
-
-static int parse_bool(const char *text, struct option_bool *ret)
-{
-	ret->set = true;
-	ret->v = str_eq(text, "true") || str_eq(text, "1");
-	return ret->v || str_eq(text, "false") || str_eq(text, "0") ? 0 : -EINVAL;
-}
-
-static int parse_filter(const char *text, struct filter *f, struct error *err)
-{
-	int r = -EINVAL;
-
-	if (str_starts(text, "stars="))
-		r = str_to_u64(text + strlen("stars="), &f->stars);
-	else if (str_starts(text, "is-official="))
-		r = parse_bool(text + strlen("is-official="), &f->official);
-	else if (str_starts(text, "is-automated="))
-		r = parse_bool(text + strlen("is-automated="), &f->automated);
-	return r < 0 ? error_set(err, ERROR_INVALID, EINVAL,
-				 "--filter: expected stars=N, is-official=BOOL or is-automated=BOOL, got \"%s\"", text)
-		     : 0;
-}
-
-struct row {
-	char *name, *description; /* owned */
-	uint64_t stars;
-	bool official, automated;
-};
-
-static void row_done(struct row *r)
-{
-	free(r->name);
-	free(r->description);
-}
 
 /* The first @chars characters of @text, then "…"; in place (a character is at least as long as the mark is replaced for). */
 static char *cut(char *text_consume, size_t chars)
@@ -91,93 +63,65 @@ static char *cut(char *text_consume, size_t chars)
 	return mem_printf("%.*s…", (int)last, text);
 }
 
-static void fill(struct row *r, const struct json *j, const struct search_options *o)
+/* Does the repository @arg fit? */
+static int matches(const char *key, const char *value, void *arg, struct error *err)
+{
+	const struct json *j = arg;
+	uint64_t least, stars = 0;
+	bool want;
+
+	if (str_eq(key, "stars")) {
+		if (str_to_u64(value, &least) < 0)
+			return error_set(err, ERROR_INVALID, EINVAL, "--filter: stars: expected a number, got \"%s\"",
+					 value);
+		(void)json_u64(json_get(j, "star_count"), &stars); /* below zero: none */
+		return stars >= least;
+	}
+	if (filter_bool(key, value, &want, err) < 0)
+		return -err->code;
+	return json_bool(json_get(j, str_eq(key, "is-official") ? "is_official" : "is_automated")) == want;
+}
+
+static struct json *make_row(const struct json *j, const struct search_options *o)
 {
 	const char *description = json_str(json_get(j, "description"));
+	struct json *row = json_new_object();
+	uint64_t stars = 0;
+	char number[24];
 
-	*r = (struct row){.name = str_neutral(json_str(json_get(j, "name"))),
-			  .official = json_bool(json_get(j, "is_official")),
-			  .automated = json_bool(json_get(j, "is_automated"))};
-	r->description = str_neutral(description ? description : "");
-	for (char *c = r->description; *c; c++)
+	autofree char *name = str_neutral(json_str(json_get(j, "name")));
+	autofree char *text = mem_strdup(description ? description : "");
+
+	for (char *c = text; *c; c++)
 		if (*c == '\n' || *c == '\r' || *c == '\t')
 			*c = ' ';
+	autofree char *shown = str_neutral(text);
+
 	if (!o->no_trunc)
-		r->description = cut(r->description, DESCRIPTION_CHARS);
-	(void)json_u64(json_get(j, "star_count"), &r->stars); /* below zero: none */
+		shown = cut(shown, DESCRIPTION_CHARS);
+	(void)json_u64(json_get(j, "star_count"), &stars); /* below zero: none */
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)stars);
+	json_set(row, "Description", json_new_str(shown));
+	json_set(row, "IsAutomated", json_new_str(json_bool(json_get(j, "is_automated")) ? "[OK]" : ""));
+	json_set(row, "IsOfficial", json_new_str(json_bool(json_get(j, "is_official")) ? "[OK]" : ""));
+	json_set(row, "Name", json_new_str(name));
+	json_set(row, "StarCount", json_new_str(number));
+	return row;
 }
 
-static bool passes(const struct row *r, const struct filter *f)
+static int print(const struct json *results, const struct filters *filters, const struct search_options *o,
+		 struct list *l, struct error *err)
 {
-	return r->stars >= f->stars && (!f->official.set || f->official.v == r->official) &&
-	       (!f->automated.set || f->automated.v == r->automated);
-}
-
-static void print_json_line(const struct row *r)
-{
-	autojson struct json *j = json_new_object();
-	autobuf struct buf text = BUF_INIT(1u << 20);
-	char stars[24];
-
-	(void)snprintf(stars, sizeof(stars), "%llu", (unsigned long long)r->stars);
-	json_set(j, "Description", json_new_str(r->description));
-	json_set(j, "IsAutomated", json_new_str(r->automated ? "true" : "false"));
-	json_set(j, "IsOfficial", json_new_str(r->official ? "true" : "false"));
-	json_set(j, "Name", json_new_str(r->name));
-	json_set(j, "StarCount", json_new_str(stars));
-	if (json_write(j, false, &text))
-		printf("%s\n", buf_str(&text));
-}
-
-static int chars_of(const char *s)
-{
-	int n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
-}
-
-static void print_table(const struct row *rows, size_t count)
-{
-	int name = 4, description = 11;
-
-	for (size_t i = 0; i < count; i++) {
-		name = chars_of(rows[i].name) > name ? chars_of(rows[i].name) : name;
-		description = chars_of(rows[i].description) > description ? chars_of(rows[i].description) : description;
-	}
-	printf("%-*s   %-*s   %-5s   OFFICIAL\n", name, "NAME", description, "DESCRIPTION", "STARS");
-	for (size_t i = 0; i < count; i++) {
-		const struct row *r = &rows[i];
-
-		printf("%s%*s   %s%*s   %-5llu   %s\n", r->name, name - chars_of(r->name), "", r->description,
-		       description - chars_of(r->description), "", (unsigned long long)r->stars,
-		       r->official ? "[OK]" : "");
-	}
-}
-
-static void print(const struct json *results, const struct filter *f, const struct search_options *o)
-{
-	struct row *rows = NULL;
-	size_t count = 0;
-
 	for (size_t i = 0; i < json_len(results); i++) {
-		struct row r;
+		struct json *j = json_at(results, i);
+		int r = filters_match(filters, filter_keys, matches, j, err);
 
-		fill(&r, json_at(results, i), o);
-		if (passes(&r, f))
-			VEC_PUSH(rows, count) = r;
-		else
-			row_done(&r);
+		if (r > 0)
+			r = list_add(l, make_row(j, o), err);
+		if (r < 0)
+			return r;
 	}
-	if (!str_eq(o->format, "json"))
-		print_table(rows, count);
-	for (size_t i = 0; i < count; i++) {
-		if (str_eq(o->format, "json"))
-			print_json_line(&rows[i]);
-		row_done(&rows[i]);
-	}
-	free(rows);
+	return list_end(l, err);
 }
 
 /* "registry.example/term" asks there, anything else Docker Hub. */
@@ -204,24 +148,20 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	autoclean(arena_done) struct arena a = {0};
 	autojson struct json *found = NULL;
 	uint32_t limit = o->limit.set ? (uint32_t)o->limit.v : 25;
-	struct filter filter = {0};
+	autoclean(filters_done) struct filters filters = {0};
+	autolist struct list *l = NULL;
 	const char *domain, *term = NULL;
 
 	(void)global;
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--format: expected table or json, got \"%s\"",
-				 o->format);
 	if (limit < 1 || limit > LIMIT_MAX)
 		return error_set(err, ERROR_INVALID, EINVAL, "--limit: expected 1 to %d, got %u", LIMIT_MAX, limit);
-	for (size_t i = 0; i < o->filters.count; i++)
-		if (parse_filter(o->filters.items[i], &filter, err) < 0)
-			return -err->code;
 	o->registry.no_verify = o->tls_verify.set && !o->tls_verify.v;
-	if (split_term(&a, args->items[0], &domain, &term, err) < 0 ||
+	if (list_new(&kind, o->format, false, &l, err) < 0 ||
+	    filters_parse(&o->filters, filter_keys, &filters, err) < 0 ||
+	    split_term(&a, args->items[0], &domain, &term, err) < 0 ||
 	    engine_search(domain, term, limit, &o->registry, &found, err) < 0)
 		return -err->code;
-	print(json_get(found, "results"), &filter, o);
-	return 0;
+	return print(json_get(found, "results"), &filters, o, l, err);
 }
 
 static void done(void *options)

@@ -316,13 +316,14 @@ static int push_documents(struct pusher *u, const char *tag, struct error *err)
 }
 
 /* What the name means, in documents and blobs. @ret_one: the manifest of this platform in place of an index. */
-static int make_plan(struct plan *p, const char *name, bool *ret_one, struct error *err)
+static int make_plan(struct plan *p, const char *name, bool *ret_one, char **ret_image, struct error *err)
 {
 	autoimage struct store_image image = {0};
 	struct error first;
 
 	if (store_image_find(p->store, name, &image, err) < 0)
 		return -err->code;
+	*ret_image = mem_strdup(image.id);
 	if (image.target && *image.target && !str_eq(image.target, image.manifest_digest)) {
 		if (add_document(p, image.target, image.target_type, 0, &first) == 0)
 			return 0;
@@ -341,12 +342,16 @@ static int push_one(struct engine *e, const struct image_reference *to, const st
 	struct pusher u = {.plan = &p, .session = session, .options = o};
 	const char *name = image_reference_full(&ret->arena, to);
 	const struct document *top;
+	autofree char *image = NULL;
 	bool one = false;
 
-	if (engine_store(e, &p.store, err) < 0 || make_plan(&p, name, &one, err) < 0 || find_sources(&p, to, err) < 0 ||
-	    push_blobs(&u, err) < 0 || push_documents(&u, to->tag, err) < 0)
+	if (engine_store(e, &p.store, err) < 0 || make_plan(&p, name, &one, &image, err) < 0 ||
+	    find_sources(&p, to, err) < 0 || push_blobs(&u, err) < 0 || push_documents(&u, to->tag, err) < 0)
 		return -err->code;
 	top = &p.documents[p.document_count - 1];
+	if (store_image_add_digest(p.store, image, arena_printf(&ret->arena, "%s/%s", to->domain, to->path),
+				   top->digest, err) < 0)
+		return error_wrap(err, "it is pushed, but not noted here");
 	ARENA_PUSH(&ret->arena, ret->pushed, ret->count) =
 		(struct engine_pushed){.name = name,
 				       .tag = arena_strdup(&ret->arena, to->tag),

@@ -599,7 +599,7 @@ def search_words(w):
         check_equal(json.loads(registry_bothy(w, "search", "--format", "json", "-f", "is-official=false", f"{server.host}/app").out)["Name"],
                     "team/other")
         check_in("q=app&n=5", str([registry_bothy(w, "search", "--limit", "5", f"{server.host}/app"), server.log[-1][1]]))
-        for words in (("--limit", "0"), ("--limit", "101"), ("--filter", "x=1"), ("--filter", "stars=x"), ("--format", "{{.X}}")):
+        for words in (("--limit", "0"), ("--limit", "101"), ("--filter", "x=1"), ("--filter", "stars=x"), ("--format", "{{.X}}"), ("--filter", "stars")):
             check_equal(registry_bothy(w, "search", *words, f"{server.host}/app").code, 125, str(words))
 
 
