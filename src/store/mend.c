@@ -424,8 +424,8 @@ static int drop_others(struct check *c, const char *digest, struct error *err)
 		"DELETE FROM names WHERE image = '' AND target IN (SELECT image FROM image_blobs WHERE digest = ?1)",
 		"DELETE FROM index_images WHERE indexdigest IN (SELECT image FROM image_blobs WHERE digest = ?1)",
 		"DELETE FROM indexes WHERE digest IN (SELECT image FROM image_blobs WHERE digest = ?1)",
-		"DELETE FROM image_blobs WHERE image NOT IN (SELECT id FROM images) AND image IN"
-		" (SELECT image FROM image_blobs WHERE digest = ?1)",
+		("DELETE FROM image_blobs WHERE image NOT IN (SELECT id FROM images) AND image IN"
+		 " (SELECT image FROM image_blobs WHERE digest = ?1)"),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
