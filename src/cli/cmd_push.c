@@ -9,11 +9,12 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/progress.h"
 #include "safepath/safepath.h"
 
 struct push_options {
 	struct engine_registry_options registry;
-	const char *digestfile;
+	const char *digestfile, *progress;
 	struct option_bool tls_verify;
 	bool all_tags, quiet;
 };
@@ -22,6 +23,7 @@ struct push_options {
 static const struct option table[] = {
 	{"all-tags", 'a', OPTION_BOOL, offsetof(struct push_options, all_tags), NULL, "push every tag of the repository", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct push_options, quiet), NULL, "print the name alone", 0},
+	{"progress", 0, OPTION_STRING, offsetof(struct push_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
 	{"digestfile", 0, OPTION_STRING, offsetof(struct push_options, digestfile), "FILE", "write the digest that the name now has to this file", 0},
 	{"authfile", 0, OPTION_STRING, offsetof(struct push_options, registry.authfile), "FILE", "logins (default: $REGISTRY_AUTH_FILE, Podman's auth.json, Docker's config.json)", 0},
 	{"creds", 0, OPTION_STRING, offsetof(struct push_options, registry.creds), "USER:PASSWORD", "log in as this for once", 0},
@@ -31,26 +33,6 @@ static const struct option table[] = {
 	OPTION_END,
 };
 /* clang-format on */
-
-/* One line for what is over and for what goes wrong; standard error, so that standard output is the result. */
-static void show(void *arg, const struct engine_push_step *s)
-{
-	static const char *const words[] = {
-		[ENGINE_PUSH_SENT] = "Pushed",
-		[ENGINE_PUSH_THERE] = "Layer already exists",
-		[ENGINE_PUSH_MOUNTED] = "Mounted from",
-		[ENGINE_PUSH_RETRY] = "Trying again:",
-	};
-	const char *hex = strchr(s->digest, ':');
-	const char *more = s->state == ENGINE_PUSH_MOUNTED ? s->from
-			   : s->state == ENGINE_PUSH_RETRY ? s->reason->msg
-							   : "";
-
-	(void)arg;
-	if (s->state != ENGINE_PUSH_SENDING)
-		(void)fprintf(stderr, "%.12s: %s%s%s\n", hex ? hex + 1 : s->digest, words[s->state], *more ? " " : "",
-			      more);
-}
 
 static int write_digest(const char *path, const char *digest, struct error *err)
 {
@@ -66,13 +48,18 @@ static int write_digest(const char *path, const char *digest, struct error *err)
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
 	struct push_options *o = options;
-	struct engine_push_options po = {.registry = o->registry,
-					 .all_tags = o->all_tags,
-					 .step = o->quiet ? NULL : show};
+	struct engine_push_options po = {
+		.registry = o->registry,
+		.all_tags = o->all_tags,
+	};
 	autoclean(engine_push_result_done) struct engine_push_result result = {0};
+	autoprogress struct progress *progress = NULL;
 	autoengine struct engine *e = NULL;
 
 	po.registry.no_verify = o->tls_verify.set && !o->tls_verify.v;
+	if (progress_new(o->progress, o->quiet, "push", &progress, err) < 0)
+		return -err->code;
+	po.observer = progress_observer(progress);
 	if (bothy_open(global, &e, err) < 0 || engine_push(e, args->items[0], &po, &result, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < result.count; i++) {

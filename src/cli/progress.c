@@ -47,12 +47,24 @@ struct progress {
 };
 
 static const char *const state_words[ENGINE_LAYER_STATE_COUNT] = {
-	[ENGINE_LAYER_QUEUED] = "Queued",          [ENGINE_LAYER_WAITING] = "Waiting for another pull",
-	[ENGINE_LAYER_PULLING] = "Pulling",        [ENGINE_LAYER_UNPACKING] = "Unpacking",
-	[ENGINE_LAYER_EXISTED] = "Already exists", [ENGINE_LAYER_DONE] = "Pull complete",
+	[ENGINE_LAYER_QUEUED] = "Queued",
+	[ENGINE_LAYER_WAITING] = "Waiting for another pull",
+	[ENGINE_LAYER_PULLING] = "Pulling",
+	[ENGINE_LAYER_UNPACKING] = "Unpacking",
+	[ENGINE_LAYER_EXISTED] = "Already exists",
+	[ENGINE_LAYER_DONE] = "Pull complete",
+	[ENGINE_LAYER_PUSHING] = "Pushing",
+	[ENGINE_LAYER_PUSHED] = "Pushed",
+	[ENGINE_LAYER_MOUNTED] = "Mounted from another repository",
 };
 
 /* ---- texts ---- */
+
+/* Do bytes move? */
+static bool is_moving(enum engine_layer_state s)
+{
+	return s == ENGINE_LAYER_PULLING || s == ENGINE_LAYER_PUSHING;
+}
 
 static const char *short_digest(const char *digest, char out[static 13])
 {
@@ -88,7 +100,7 @@ static void amounts(uint64_t at, uint64_t size, char out[static 40])
 void progress_line(const struct engine_layer *l, int columns, bool utf8, char *out, size_t size)
 {
 	char id[13], drawn[BAR_MAX * 4], sum[40];
-	const bool moving = l->state == ENGINE_LAYER_PULLING;
+	const bool moving = is_moving(l->state);
 	int width = columns - 12 - 1 - 15 - 2 - 24;
 
 	amounts(l->at, l->size, sum);
@@ -172,14 +184,15 @@ static void terminal_size(int *ret_rows, int *ret_columns)
 
 static bool is_over(enum engine_layer_state s)
 {
-	return s == ENGINE_LAYER_DONE || s == ENGINE_LAYER_EXISTED;
+	return s == ENGINE_LAYER_DONE || s == ENGINE_LAYER_EXISTED || s == ENGINE_LAYER_PUSHED ||
+	       s == ENGINE_LAYER_MOUNTED;
 }
 
 static const char *colour(const struct progress *p, enum engine_layer_state s)
 {
 	if (!p->colours)
 		return "";
-	return is_over(s) ? "\033[32m" : s == ENGINE_LAYER_PULLING ? "\033[36m" : "\033[2m";
+	return is_over(s) ? "\033[32m" : is_moving(s) ? "\033[36m" : "\033[2m";
 }
 
 static void go_up(struct progress *p, struct buf *text)
@@ -208,7 +221,7 @@ static void draw(struct progress *p, const struct engine_layer *layers, size_t c
 	for (size_t i = 0; i < count; i++) {
 		done += is_over(layers[i].state);
 		running += !is_over(layers[i].state);
-		if (layers[i].state != ENGINE_LAYER_EXISTED) {
+		if (layers[i].state != ENGINE_LAYER_EXISTED && layers[i].state != ENGINE_LAYER_MOUNTED) {
 			moved += layers[i].at;
 			size += layers[i].size;
 		}
@@ -264,7 +277,7 @@ static void say_line(const struct engine_layer *l)
 
 	str_from_size(l->size, size);
 	buf_printf(&text, "%s: %s", short_digest(l->digest, id), state_words[l->state]);
-	if (l->state == ENGINE_LAYER_PULLING)
+	if (is_moving(l->state))
 		buf_printf(&text, " %s", size);
 	if (l->state == ENGINE_LAYER_PULLING && l->offset > 0) {
 		str_from_size(l->offset, size);
@@ -311,7 +324,7 @@ static void on_begin(void *arg, const char *tag, const char *repository)
 
 	if (p->mode == PROGRESS_JSON)
 		return;
-	buf_printf(&text, "%s: %sing from %s\n", what, str_eq(p->verb, "push") ? "push" : "Pull", from);
+	buf_printf(&text, "%s: %s %s\n", what, str_eq(p->verb, "push") ? "Pushing to" : "Pulling from", from);
 	put(&text);
 }
 

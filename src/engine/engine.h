@@ -49,6 +49,9 @@ enum engine_layer_state {
 	ENGINE_LAYER_UNPACKING, /* all bytes are there */
 	ENGINE_LAYER_EXISTED,   /* it was there */
 	ENGINE_LAYER_DONE,
+	ENGINE_LAYER_PUSHING,   /* bytes go, or the registry is asked */
+	ENGINE_LAYER_PUSHED,
+	ENGINE_LAYER_MOUNTED,   /* push: the registry has it from another repository */
 	ENGINE_LAYER_STATE_COUNT
 };
 struct engine_layer {
@@ -216,27 +219,10 @@ int engine_login(const char *domain, const struct engine_registry_options *o, co
 int engine_search(const char *domain, const char *term, uint32_t limit, const struct engine_registry_options *o,
 		  struct json **ret, struct error *err);
 
-enum engine_push_state {
-	ENGINE_PUSH_SENDING,
-	ENGINE_PUSH_RETRY,
-	ENGINE_PUSH_SENT,
-	ENGINE_PUSH_THERE,
-	ENGINE_PUSH_MOUNTED
-};
-/* What becomes of one blob. */
-struct engine_push_step {
-	const char *digest;
-	enum engine_push_state state;
-	uint64_t size, bytes;
-	const char *from;           /* MOUNTED: the repository */
-	const struct error *reason; /* RETRY */
-};
-
 struct engine_push_options {
 	struct engine_registry_options registry;
 	bool all_tags;
-	void (*step)(void *arg, const struct engine_push_step *step); /* may be NULL */
-	void *arg;
+	const struct engine_observer *observer; /* NULL: nobody */
 };
 
 struct engine_pushed {

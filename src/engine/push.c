@@ -40,6 +40,7 @@ struct plan {
 	struct arena arena;
 	struct store *store;
 	struct blob *blobs;
+	struct engine_layer *layers; /* one for each blob, for the observer */
 	size_t blob_count;
 	struct document *documents; /* children first */
 	size_t document_count;
@@ -210,44 +211,48 @@ struct pusher {
 	const struct engine_push_options *options;
 };
 
-static void say(const struct pusher *u, const struct blob *b, enum engine_push_state state, uint64_t bytes,
-		const struct error *reason)
+static void show(const struct pusher *u, size_t blob, enum engine_layer_state state, uint64_t at)
 {
-	const struct engine_push_step step = {.digest = b->digest,
-					      .state = state,
-					      .size = (uint64_t)b->size,
-					      .bytes = bytes,
-					      .from = b->mount,
-					      .reason = reason};
+	const struct engine_observer *o = u->options->observer;
 
-	if (u->options->step)
-		u->options->step(u->options->arg, &step);
+	u->plan->layers[blob].state = state;
+	u->plan->layers[blob].at = at;
+	if (o && o->layers)
+		o->layers(o->arg, u->plan->layers, u->plan->blob_count);
+}
+
+static void note_retry(const struct pusher *u, const struct registry_event *ev)
+{
+	const struct engine_observer *o = u->options->observer;
+	autofree char *text = mem_printf("%s; trying again", ev->err.msg);
+
+	if (o && o->note)
+		o->note(o->arg, text);
 }
 
 /* Returns <0 when @ev is the end of a blob that cannot be pushed. */
 static int take_event(const struct pusher *u, const struct registry_event *ev, struct error *err)
 {
-	struct blob *b = NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; i < u->plan->blob_count; i++)
-		if (u->plan->blobs[i].request == ev->id)
-			b = &u->plan->blobs[i];
-	if (!b)
+	while (i < u->plan->blob_count && u->plan->blobs[i].request != ev->id)
+		i++;
+	if (i == u->plan->blob_count)
 		return 0;
 	switch (ev->type) {
 	case REGISTRY_PROGRESS:
-		say(u, b, ENGINE_PUSH_SENDING, ev->bytes, NULL);
+		show(u, i, ENGINE_LAYER_PUSHING, ev->bytes);
 		return 0;
 	case REGISTRY_RETRY:
-		say(u, b, ENGINE_PUSH_RETRY, ev->bytes, &ev->err);
+		note_retry(u, ev);
 		return 0;
 	case REGISTRY_DONE:
-		b->done = true;
-		say(u, b,
-		    ev->existed   ? ENGINE_PUSH_THERE
-		    : ev->mounted ? ENGINE_PUSH_MOUNTED
-				  : ENGINE_PUSH_SENT,
-		    (uint64_t)b->size, NULL);
+		u->plan->blobs[i].done = true;
+		show(u, i,
+		     ev->existed   ? ENGINE_LAYER_EXISTED
+		     : ev->mounted ? ENGINE_LAYER_MOUNTED
+				   : ENGINE_LAYER_PUSHED,
+		     (uint64_t)u->plan->blobs[i].size);
 		return 0;
 	default:
 		*err = ev->err;
@@ -273,8 +278,14 @@ static int start_blob(struct pusher *u, struct blob *b, struct error *err)
 /* Until every blob is there. The first failure ends it: the others would be sent for nothing. */
 static int push_blobs(struct pusher *u, struct error *err)
 {
+	struct plan *p = u->plan;
 	struct registry_event ev;
 
+	p->layers = arena_alloc(&p->arena, p->blob_count + 1, sizeof(*p->layers));
+	for (size_t i = 0; i < p->blob_count; i++)
+		p->layers[i] = (struct engine_layer){.digest = p->blobs[i].digest,
+						     .state = ENGINE_LAYER_PUSHING,
+						     .size = (uint64_t)p->blobs[i].size};
 	for (size_t i = 0; i < u->plan->blob_count; i++)
 		if (start_blob(u, &u->plan->blobs[i], err) < 0)
 			return -err->code;
@@ -343,10 +354,19 @@ static int push_one(struct engine *e, const struct image_reference *to, const st
 	const char *name = image_reference_full(&ret->arena, to);
 	const struct document *top;
 	autofree char *image = NULL;
+	const struct engine_observer *watch = o->observer;
 	bool one = false;
+	int r;
 
 	if (engine_store(e, &p.store, err) < 0 || make_plan(&p, name, &one, &image, err) < 0 ||
-	    find_sources(&p, to, err) < 0 || push_blobs(&u, err) < 0 || push_documents(&u, to->tag, err) < 0)
+	    find_sources(&p, to, err) < 0)
+		return -err->code;
+	if (watch && watch->begin)
+		watch->begin(watch->arg, to->tag, arena_printf(&ret->arena, "%s/%s", to->domain, to->path));
+	r = push_blobs(&u, err);
+	if (watch && watch->end)
+		watch->end(watch->arg);
+	if (r < 0 || push_documents(&u, to->tag, err) < 0)
 		return -err->code;
 	top = &p.documents[p.document_count - 1];
 	if (store_image_add_digest(p.store, image, arena_printf(&ret->arena, "%s/%s", to->domain, to->path),
