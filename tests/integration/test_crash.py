@@ -153,6 +153,17 @@ class Loop:
         finally:
             os.close(fd)
 
+    def fsck(self, what):
+        """The device stays busy as long as the mounts of a worker that was killed with its bothy are not gone."""
+        program = shutil.which("fsck.ext4", path="/usr/sbin:/sbin:" + os.environ["PATH"])
+        done = []
+
+        def ended():
+            done.append(self.w.run([program, "-fp", self.device]))
+            return "in use" not in done[-1].out
+        self.w.wait_for(ended, f"{what}: the device")
+        check(done[-1].code in (0, 1), f"{what}: fsck: {done[-1]!r}")
+
     def end(self):
         self.umount()
         if self.device:
@@ -204,14 +215,14 @@ def power_cuts(w, rounds):
             argv = chance.choice([["load", "-i", c.files[round_ % 3]]] + ([["pull", "-q", c.names[round_ % 3]]] if c.names else []))
             child = w.spawn(c.argv(*argv), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                if child.wait(chance.random() * 0.3) == 0:
+                # Every third cut comes right behind the command's success.
+                if child.wait(60 if round_ % 3 == 2 else chance.random() * 0.3) == 0:
                     told.add(argv[-1])  # from now on it may not be lost
             disk.cut()
             child.send_signal(signal.SIGKILL)
             child.wait()
             disk.umount()
-            fixed = w.run([shutil.which("fsck.ext4", path="/usr/sbin:/sbin:" + os.environ["PATH"]), "-fp", disk.device])
-            check(fixed.code in (0, 1), f"round {round_}: fsck: {fixed!r}")
+            disk.fsck(f"cut {round_}")
             disk.mount()
             c.no_record_without_data(f"cut {round_}: {argv}")
             there = c.run("images").out
