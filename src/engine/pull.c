@@ -265,6 +265,16 @@ static int get_top(struct pull *p, const struct wanted *w, struct pull_document 
 	return ret->text ? 0 : pull_get_document(p, ret->digest, ret, err);
 }
 
+/* The session's errors name the image as well: once is enough. */
+static int say_name_once(const char *name, struct error *err)
+{
+	const size_t len = strlen(name);
+
+	if (str_starts(err->msg, name) && str_starts(err->msg + len, ": "))
+		memmove(err->msg, err->msg + len + 2, strlen(err->msg + len + 2) + 1);
+	return error_wrap(err, "pull %s", name);
+}
+
 static int pull_one(struct pull *p, const struct wanted *w, struct error *err)
 {
 	autoclean(documents_done) struct documents d = {0};
@@ -273,7 +283,7 @@ static int pull_one(struct pull *p, const struct wanted *w, struct error *err)
 	if (o && o->begin)
 		o->begin(o->arg, w->tag ? w->tag : w->ref.digest, w->repository);
 	if (get_top(p, w, &d.top, err) < 0 || read_documents(p, &d, err) < 0 || pull_documents(p, w, &d, err) < 0)
-		return error_wrap(err, "pull %s", w->name);
+		return say_name_once(w->name, err);
 	return 0;
 }
 
