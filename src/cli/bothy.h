@@ -19,6 +19,7 @@ extern const struct command *const bothy_commands[];
 extern const struct program bothy_program;
 
 /* One a line, sorted: many people add to this. */
+extern const struct command cmd_artifact;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_history;

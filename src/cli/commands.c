@@ -65,6 +65,7 @@ const struct command *const bothy_commands[] = {
 	&cmd_import,
 	&cmd_pull,
 	&cmd_save,
+	&cmd_artifact,
 	&cmd_rmi,
 	&cmd_push,
 	&cmd_login,

@@ -256,6 +256,28 @@ int engine_image_mount(struct engine *e, const char *name_or_id, char **ret_path
  * Returns 0, or <0: NOT_FOUND (not mounted), BUSY. */
 int engine_image_unmount(struct engine *e, const char *name_or_id, bool force, char **ret_id, struct error *err);
 
+/* ---- artifacts (artifact.c) ------------------------------------------------------------------------------------------ */
+
+struct engine_artifact_options {
+	struct engine_registry_options registry;
+	const char *type;        /* artifactType; NULL: unknown */
+	const char *subject;     /* tag or digest in the same repository; NULL: none */
+	struct strv annotations; /* KEY=VALUE */
+};
+/* Put @files (PATH[:MEDIA/TYPE]) into the registry as the artifact @name. Returns 0 and its digest. */
+int engine_artifact_push(const char *name, char *const *files, size_t count, const struct engine_artifact_options *o,
+			 char ret_digest[static STORE_ID_MAX], struct error *err);
+struct engine_artifact_result {
+	struct arena arena;
+	char digest[STORE_ID_MAX]; /* of the manifest */
+	struct spec_strs files;    /* names in the folder */
+};
+/* Get its files into @folder, made when missing. Returns 0, or <0: CONFLICT (a file is there), INVALID (a name that is none,
+ * a wrong digest), or the registry's error. Files that were complete before an error stay. */
+int engine_artifact_pull(const char *name, const char *folder, const struct engine_registry_options *o,
+			 struct engine_artifact_result *ret, struct error *err);
+void engine_artifact_result_done(struct engine_artifact_result *r);
+
 /* ---- to and from other hosts (scp.c) --------------------------------------------------------------------------------- */
 
 struct engine_scp_options {

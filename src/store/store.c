@@ -230,3 +230,33 @@ int store_blob_known(struct store *s, const char *digest, struct error *err)
 		return -err->code;
 	return known != 0;
 }
+
+void store_digest_text(const void *text, size_t len, char ret[static STORE_ID_MAX])
+{
+	digest_of(text, len, ret);
+}
+
+int store_digest_file(int fd, char ret[static STORE_ID_MAX], int64_t *ret_size, struct error *err)
+{
+	enum { PIECE_BYTES = 1 << 20 };
+	autofree unsigned char *data = mem_alloc(PIECE_BYTES);
+	unsigned char raw[DIGEST_RAW_BYTES];
+	struct digest d;
+	struct stat st;
+	off_t at = 0;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return error_set(err, ERROR_INVALID, EINVAL, "it is no regular file");
+	digest_init(&d);
+	while ((n = pread(fd, data, PIECE_BYTES, at)) > 0) {
+		digest_add(&d, data, (size_t)n);
+		at += n;
+	}
+	if (n < 0)
+		return error_sys(err, errno, "cannot read it");
+	digest_end(&d, raw);
+	digest_text(raw, ret);
+	*ret_size = at;
+	return 0;
+}

@@ -30,7 +30,8 @@
 #include "base/str.h"
 #include "spec/image.h"
 
-struct store; /* opaque */
+struct store;                     /* opaque */
+#define STORE_ID_MAX (7 + 64 + 1) /* "sha256:", 64 digits, NUL */
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
@@ -106,6 +107,11 @@ bool store_digest_supported(const char *digest);
 /* A blob for reading, as it is stored: not verified, and it stays readable when somebody removes it. @ret_size: its bytes
  * (may be NULL). Returns the fd, owned by the caller, or <0: NOT_FOUND, INVALID (no digest). */
 int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, struct error *err);
+
+/* The digest of a text; of what @fd (a regular file, else <0 INVALID) has from its beginning on, with its size. Neither needs a
+ * store. */
+void store_digest_text(const void *text, size_t len, char ret[static STORE_ID_MAX]);
+int store_digest_file(int fd, char ret[static STORE_ID_MAX], int64_t *ret_size, struct error *err);
 
 /* Is the blob in the store? 1, 0, <0. */
 int store_blob_known(struct store *s, const char *digest, struct error *err);
@@ -243,7 +249,6 @@ struct store_import_options {
 	const char *comment; /* of its one entry of history; may be NULL */
 	struct store_limits limits;
 };
-#define STORE_ID_MAX (7 + 64 + 1) /* "sha256:", 64 digits, NUL */
 
 /* Make an image of one layer: the archive of a root file system that @fd gives (borrowed; plain, gzip or zstd), kept as it came.
  * Returns 0 and its id, or <0: INVALID, LIMIT, UNSUPPORTED as store_load. Context: as store_load. */

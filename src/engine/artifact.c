@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Artifacts: files in a registry under a name (OCI image-spec 1.1, "Guidelines for Artifact Usage"). A file is a blob whose
+ * annotation org.opencontainers.image.title is its name; the config is the empty object. They go from and to folders of the
+ * user, not through the store.
+ *
+ * What a registry calls a file is hostile: a name is one component, no file that is there is replaced, and a file has its name
+ * only after its digest was checked (oras CVE-2026-50162, V27).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+#include "safepath/safepath.h"
+
+#define TITLE "org.opencontainers.image.title"
+#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define EMPTY_TYPE "application/vnd.oci.empty.v1+json"
+#define EMPTY_TEXT "{}"
+
+static int open_session(const char *text, unsigned access, const struct engine_registry_options *o, struct arena *a,
+			struct image_reference *ret_ref, struct registry **ret, struct error *err)
+{
+	if (image_reference_parse(a, text, ret_ref, err) < 0)
+		return -err->code;
+	if (!ret_ref->tag && !ret_ref->digest)
+		ret_ref->tag = "latest";
+	return engine_registry_open(ret_ref->domain, ret_ref->path, access, o, ret, err);
+}
+
+/* ---- push ---- */
+
+struct file {
+	const char *path, *type, *title;
+	int fd; /* owned */
+	int64_t size;
+	char digest[STORE_ID_MAX];
+};
+
+static int open_file(struct arena *a, const char *word, struct file *ret, struct error *err)
+{
+	const char *colon = strrchr(word, ':');
+	struct file f = {.fd = FD_NONE, .type = "application/octet-stream"};
+
+	f.path = arena_strdup(a, word);
+	if (colon && colon > word && strchr(colon, '/') && str_has_control(colon) == false && colon[1] != '/') {
+		f.path = arena_strndup(a, word, (size_t)(colon - word));
+		f.type = arena_strdup(a, colon + 1);
+	}
+	const char *slash = strrchr(f.path, '/');
+	f.title = slash ? slash + 1 : f.path;
+	if (!safepath_name_valid(f.title))
+		return error_set(err, ERROR_INVALID, EINVAL, "'%.200s' does not name a file", word);
+	autofd int fd = safepath_host_open(f.path, O_RDONLY | O_NONBLOCK, 0, err);
+	if (fd < 0 || store_digest_file(fd, f.digest, &f.size, err) < 0)
+		return error_wrap(err, "'%.200s'", f.path);
+	f.fd = take_fd(&fd);
+	*ret = f;
+	return 0;
+}
+
+static struct json *descriptor(const char *type, const char *digest, int64_t size)
+{
+	struct json *d = json_new_object();
+
+	json_set_str(d, "mediaType", type);
+	json_set_str(d, "digest", digest);
+	json_set(d, "size", json_new_i64(size));
+	return d;
+}
+
+static int push_bytes(struct registry *r, const char *digest, int64_t size, int fd, struct error *err)
+{
+	struct registry_event e;
+	int64_t id = registry_push_blob(r, digest, (uint64_t)size, fd, NULL, err);
+
+	return id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
+}
+
+/* The manifest that this one belongs to, as a descriptor. */
+static int find_subject(struct registry *r, const char *subject, struct json **ret, struct error *err)
+{
+	struct registry_event e;
+	int64_t id = registry_get_manifest(r, subject, true, err);
+
+	if (id < 0 || registry_wait(r, id, &e, NULL, NULL, err) < 0)
+		return error_wrap(err, "subject '%.200s'", subject);
+	if (!e.digest || !e.media_type)
+		return error_set(err, ERROR_INVALID, EPROTO, "subject '%.200s': the registry does not say its digest",
+				 subject);
+	*ret = descriptor(e.media_type, e.digest, (int64_t)e.size);
+	return 0;
+}
+
+static int set_annotations(const struct engine_artifact_options *o, struct json *manifest, struct error *err)
+{
+	struct json *map = json_new_object();
+
+	json_set(manifest, "annotations", map);
+	for (size_t i = 0; i < o->annotations.count; i++) {
+		const char *pair = o->annotations.items[i], *is = strchr(pair, '=');
+
+		if (!is || is == pair)
+			return error_set(err, ERROR_INVALID, EINVAL, "--annotation: expected KEY=VALUE, got \"%.100s\"",
+					 pair);
+		autofree char *key = mem_strndup(pair, (size_t)(is - pair));
+		json_set(map, key, json_new_str(is + 1));
+	}
+	return 0;
+}
+
+static struct json *layer_of(const struct file *f)
+{
+	struct json *d = descriptor(f->type, f->digest, f->size), *annotations = json_new_object();
+
+	json_set_str(annotations, TITLE, f->title);
+	json_set(d, "annotations", annotations);
+	return d;
+}
+
+static int push_manifest(struct registry *r, const struct image_reference *ref, const struct json *m,
+			 char ret_digest[static STORE_ID_MAX], struct error *err)
+{
+	autobuf struct buf text = BUF_INIT(IMAGE_MANIFEST_MAX_BYTES);
+	struct registry_event e;
+
+	if (!json_write(m, false, &text))
+		return error_set(err, ERROR_LIMIT, EFBIG, "the artifact's manifest would be too large");
+	store_digest_text(buf_str(&text), text.len, ret_digest);
+	if (ref->digest && !str_eq(ref->digest, ret_digest))
+		return error_set(err, ERROR_INVALID, EINVAL, "the artifact has digest %s: push it by a tag",
+				 ret_digest);
+	int64_t id = registry_push_manifest(r, ref->digest ? ref->digest : ref->tag, MANIFEST_TYPE, buf_str(&text),
+					    text.len, err);
+
+	return id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
+}
+
+static int push_all(struct registry *r, const struct image_reference *ref, const struct engine_artifact_options *o,
+		    struct file *files, size_t count, char ret_digest[static STORE_ID_MAX], struct error *err)
+{
+	autojson struct json *m = json_new_object();
+	autofd int empty = fd_memory("empty", EMPTY_TEXT, strlen(EMPTY_TEXT));
+	struct json *layers = json_new_array(), *subject = NULL;
+	char empty_digest[STORE_ID_MAX];
+
+	json_set(m, "schemaVersion", json_new_i64(2));
+	json_set_str(m, "mediaType", MANIFEST_TYPE);
+	json_set_str(m, "artifactType", o->type ? o->type : "application/vnd.unknown.artifact.v1");
+	store_digest_text(EMPTY_TEXT, strlen(EMPTY_TEXT), empty_digest);
+	json_set(m, "config", descriptor(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
+	json_set(m, "layers", layers);
+	if (o->annotations.count && set_annotations(o, m, err) < 0)
+		return -err->code;
+	if (empty < 0 || push_bytes(r, empty_digest, (int64_t)strlen(EMPTY_TEXT), empty, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < count; i++) {
+		json_push(layers, layer_of(&files[i]));
+		if (push_bytes(r, files[i].digest, files[i].size, files[i].fd, err) < 0)
+			return error_wrap(err, "'%.200s'", files[i].path);
+	}
+	/* The specification wants a layer: the empty one, where there is no file (a mere set of annotations). */
+	if (count == 0)
+		json_push(layers, descriptor(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
+	if (o->subject) {
+		if (find_subject(r, o->subject, &subject, err) < 0)
+			return -err->code;
+		json_set(m, "subject", subject);
+	}
+	return push_manifest(r, ref, m, ret_digest, err);
+}
+
+static int no_twins(const struct file *files, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (str_eq(files[i].title, files[k].title))
+				return error_set(err, ERROR_INVALID, EEXIST, "two files are called '%.200s'",
+						 files[i].title);
+		}
+	}
+	return 0;
+}
+
+int engine_artifact_push(const char *name, char *const *words, size_t count, const struct engine_artifact_options *o,
+			 char ret_digest[static STORE_ID_MAX], struct error *err)
+{
+	autofree struct file *files = mem_zalloc(count + 1, sizeof(*files));
+	autoregistry struct registry *r = NULL;
+	struct image_reference ref;
+	struct arena a = {0};
+	size_t opened = 0;
+	int result = 0;
+
+	while (result == 0 && opened < count) {
+		result = open_file(&a, words[opened], &files[opened], err);
+		opened += result == 0;
+	}
+	if (result == 0)
+		result = no_twins(files, opened, err);
+	if (result == 0)
+		result = open_session(name, REGISTRY_PULL | REGISTRY_PUSH, &o->registry, &a, &ref, &r, err);
+	if (result == 0)
+		result = push_all(r, &ref, o, files, opened, ret_digest, err);
+	for (size_t i = 0; i < opened; i++)
+		fd_close(&files[i].fd);
+	arena_done(&a);
+	return result;
+}
+
+/* ---- pull ---- */
+
+static const char *title_of(const struct image_descriptor *d)
+{
+	return spec_map_get(&d->annotations, TITLE);
+}
+
+static int check_titles(const struct image_manifest *m, int dir_fd, struct error *err)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < m->layer_count; i++) {
+		const char *title = title_of(&m->layers[i]);
+		struct stat st;
+
+		if (!title)
+			continue;
+		named++;
+		if (!safepath_name_valid(title) || title[0] == '-' || str_has_control(title))
+			return error_set(err, ERROR_INVALID, EINVAL,
+					 "the artifact has a file called '%.200s': that is no name for one here",
+					 title);
+		if (safepath_stat(dir_fd, title, &st) == 0) {
+			error_set(err, ERROR_CONFLICT, EEXIST, "'%.200s' is there already", title);
+			return error_hint(err, "pull into an empty folder: --output DIR");
+		}
+		for (size_t k = 0; k < i; k++) {
+			if (str_eq(title_of(&m->layers[k]), title))
+				return error_set(err, ERROR_INVALID, EEXIST,
+						 "the artifact has two files called '%.200s'", title);
+		}
+	}
+	if (named == 0)
+		return error_set(err, ERROR_INVALID, ENOENT,
+				 "nothing in it has a file name: it is no artifact of files");
+	return 0;
+}
+
+/* One file: received under a temporary name, checked, then given its own if that is still free. */
+static int pull_file(struct registry *r, const struct image_descriptor *d, const char *title, int dir_fd,
+		     struct error *err)
+{
+	static const char temporary[] = ".bothy-artifact";
+	char is[STORE_ID_MAX];
+	struct registry_event e;
+	int64_t size;
+
+	(void)safepath_unlink(dir_fd, temporary, true, err);
+	autofd int fd = safepath_create_file(dir_fd, temporary, O_RDWR, 0644, SAFEPATH_KEEP, err);
+	if (fd < 0)
+		return fd;
+	int copy = fd_dup_min(fd, 3);
+	int64_t id = copy < 0 ? copy : registry_get_blob(r, d->digest, (uint64_t)d->size, 0, false, copy, err);
+	int result = id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
+
+	if (result >= 0 && lseek(fd, 0, SEEK_SET) < 0)
+		result = error_sys(err, errno, "read it again");
+	if (result >= 0)
+		result = store_digest_file(fd, is, &size, err);
+	if (result >= 0 && (size != d->size || !str_eq(is, d->digest)))
+		result = error_set(err, ERROR_INVALID, EBADMSG, "its content has digest %s, not %s", is, d->digest);
+	if (result >= 0)
+		result = safepath_rename(dir_fd, temporary, dir_fd, title, RENAME_NOREPLACE, err);
+	if (result < 0) {
+		struct error ignored;
+
+		(void)safepath_unlink(dir_fd, temporary, true, &ignored);
+		return error_wrap(err, "file '%.200s'", title);
+	}
+	return 0;
+}
+
+static int pull_all(struct registry *r, const struct image_reference *ref, int dir_fd,
+		    struct engine_artifact_result *ret, struct error *err)
+{
+	autoclean(image_manifest_done) struct image_manifest m = {0};
+	struct registry_event e;
+	int64_t id = registry_get_manifest(r, ref->digest ? ref->digest : ref->tag, false, err);
+
+	if (id < 0 || registry_wait(r, id, &e, NULL, NULL, err) < 0)
+		return -err->code;
+	if (!e.text)
+		return error_set(err, ERROR_INVALID, EPROTO, "the registry gives no manifest");
+	store_digest_text(e.text, e.len, ret->digest);
+	if (ref->digest && !str_eq(ref->digest, ret->digest))
+		return error_set(err, ERROR_INVALID, EBADMSG, "the manifest has digest %s, not %s", ret->digest,
+				 ref->digest);
+	if (image_manifest_parse(e.text, e.len, "manifest", &m, err) < 0 || check_titles(&m, dir_fd, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < m.layer_count; i++) {
+		const char *title = title_of(&m.layers[i]);
+
+		if (!title)
+			continue;
+		if (!str_starts(m.layers[i].digest, "sha256:"))
+			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					 "digest '%.100s': only sha256 is supported", m.layers[i].digest);
+		if (pull_file(r, &m.layers[i], title, dir_fd, err) < 0)
+			return -err->code;
+		spec_strs_push(&ret->arena, &ret->files, arena_strdup(&ret->arena, title));
+	}
+	return 0;
+}
+
+int engine_artifact_pull(const char *name, const char *folder, const struct engine_registry_options *o,
+			 struct engine_artifact_result *ret, struct error *err)
+{
+	autoclean(engine_artifact_result_done) struct engine_artifact_result result = {0};
+	autoregistry struct registry *r = NULL;
+	struct image_reference ref;
+
+	if (safepath_host_mkdir_all(folder, 0777, err) < 0)
+		return -err->code;
+	autofd int dir = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, err);
+	if (dir < 0 || open_session(name, REGISTRY_PULL, o, &result.arena, &ref, &r, err) < 0 ||
+	    pull_all(r, &ref, dir, &result, err) < 0)
+		return -err->code;
+	*ret = result;
+	result = (struct engine_artifact_result){0};
+	return 0;
+}
+
+void engine_artifact_result_done(struct engine_artifact_result *r)
+{
+	arena_done(&r->arena);
+	*r = (struct engine_artifact_result){0};
+}
