@@ -69,7 +69,7 @@ def run_by_name_tag_and_id(w):
     ok(w, "run", "team/app:1.5", "busybox", "touch", "/bin/new")
     check_equal(w.bothy("run", "team/app:1.5", "busybox", "ls", "/bin/new").code, 1, "the image is never written")
     for typed in ("team/ap:1.5", "app:1.5", "team/app", "team/app:1.6"):
-        done = w.bothy("run", typed)
+        done = w.bothy("run", "--pull=never", typed)
         check_equal(done.code, 125, typed)
         check_in("did you mean 'team/app:1.5'?", done.err, typed)
 

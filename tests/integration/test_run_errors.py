@@ -83,6 +83,6 @@ def an_image_that_is_not_there(w):
     check_in("bothy load", done.err)
     done = w.bothy("run", "--pull=never", "id")
     check_in("bothy run embedded id", done.err, "a program's name in place of the image's")
-    done = w.bothy("run", "UPPER/case")
+    done = w.bothy("run", "--pull=never", "UPPER/case")
     check_equal(done.code, 125)
     check_in("UPPER/case", done.err)

@@ -125,7 +125,7 @@ def restored_on_every_way_out(w):
 @test
 def restored_when_it_cannot_start(w):
     for args, code in ((("-it", "embedded", "nope"), 127), (("-it", "-w", "/etc/passwd", "embedded", "true"), None),
-                       (("-it", "nosuchimage"), 125)):
+                       (("-it", "--pull", "never", "nosuchimage"), 125)):
         t = Terminal(w, *args)
         t.end(code)
 
