@@ -358,11 +358,11 @@ class Images:
         self.report.goal("save: time, of podman's", 0.5, figures.get("bothy", {}).get("ratio_to_podman"))
         for name in files:
             self.forget(name)
-        one = files["podman"] if files.get("podman", self.work / "none").exists() else files["bothy"]  # the same for all
+        one = files["bothy"]  # it is in both forms, so that all can read it
         commands = {"bothy": self.bothy("load", "-q", "-i", str(one)),
                     **{n: [*argv, "load", "-q", "-i", str(one)] for n, argv in self.peers.items()}}
         clean = {name: (lambda n=name: self.forget(n)) for name in commands}
-        figures = self.take_turns("load", f"load of what {one.stem} saved: {TITLES[image]}, ms", commands, clean,
+        figures = self.take_turns("load", f"load of what bothy saved: {TITLES[image]}, ms", commands, clean,
                                   {"podman": "podman", "docker": "docker"})
         self.report.goal("load: time, of podman's", 0.5, figures.get("bothy", {}).get("ratio_to_podman"))
         for name, file in files.items():

@@ -22,7 +22,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define WORKERS_MAX 4
+#define WORKERS_MIN 4
+#define WORKERS_MAX 8
 #define COPY_BYTES (1u << 20)
 
 struct load {
@@ -215,7 +216,8 @@ static size_t worker_count(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
+	/* More than processors: a worker that waits for the disk, or has ended while a larger one is waited for, costs none. */
+	return n < WORKERS_MIN ? WORKERS_MIN : n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
 }
 
 /* Layers do not depend on each other until they are stacked: some workers at a time, waited for in order. */
