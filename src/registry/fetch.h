@@ -30,12 +30,13 @@
 #define FETCH_TRIES_MIRROR 2       /* another endpoint is there to be asked */
 #define FETCH_PROGRESS_BYTES 65536 /* fewer between two cuts do not count as progress */
 #define FETCH_REDIRECTS_MAX 5
-#define FETCH_AUTH_ROUNDS_MAX 2            /* answers of 401 within one exchange */
-#define FETCH_RETRY_AFTER_MAX_S 120        /* a server that wants more is told to the user instead */
-#define FETCH_ERROR_BYTES_MAX 65536        /* read of the body of an error */
-#define FETCH_TOKEN_BYTES_MAX 65536        /* body of a token service's answer */
-#define FETCH_HEADER_BYTES_MAX 65536       /* of one answer, 1xx included */
-#define FETCH_PAGES_MAX 1000               /* of one list */
+#define FETCH_AUTH_ROUNDS_MAX 2      /* answers of 401 within one exchange */
+#define FETCH_RETRY_AFTER_MAX_S 120  /* a server that wants more is told to the user instead */
+#define FETCH_ERROR_BYTES_MAX 65536  /* read of the body of an error */
+#define FETCH_TOKEN_BYTES_MAX 65536  /* body of a token service's answer */
+#define FETCH_HEADER_BYTES_MAX 65536 /* of one answer, 1xx included */
+#define FETCH_PAGES_MAX 1000         /* of one list */
+#define FETCH_PIPE_BYTES (1 << 20)
 #define FETCH_PENDING_BYTES 262144         /* between the network and one pipe */
 #define FETCH_STALL_BYTES_PER_S 256        /* slower for stall_ms is a stall */
 #define FETCH_COMMIT_PATIENCE 15           /* times stall_ms: a registry that stores what it has received */

@@ -305,8 +305,12 @@ static void take_request(struct fetch *f, struct wire_message *m)
 		request_failed(q);
 		return;
 	}
-	if (q->out_fd >= 0)
+	if (q->out_fd >= 0) {
 		(void)fd_set_nonblock(q->out_fd, true); /* a file stays as it is, and never blocks for long */
+		/* With the usual 64 KiB writer and reader wait for each other all the time. */
+		if (fcntl(q->out_fd, F_GETPIPE_SZ) < FETCH_PIPE_BYTES)
+			(void)fcntl(q->out_fd, F_SETPIPE_SZ, FETCH_PIPE_BYTES); /* no pipe, or too many of them */
+	}
 	kinds[kind].setup(q);
 	(void)request_pick_endpoint(q); /* the primary is always there */
 	request_begin(q);
