@@ -599,11 +599,20 @@ static int publish_complete(struct store_ingest *g, struct error *err)
 	return 0;
 }
 
+static size_t count_done(const struct store_ingest *g)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < g->job_count; i++)
+		done += g->jobs[i].blob.state == STORE_BLOB_DONE;
+	return done;
+}
+
 int store_ingest_step(struct store_ingest *g, struct error *err)
 {
 	struct pollfd look = {.events = POLLIN};
 	bool busy = false;
-	size_t done = 0;
+	size_t done;
 
 	for (size_t i = 0; i < g->job_count; i++) {
 		struct ingest_job *j = &g->jobs[i];
@@ -614,12 +623,14 @@ int store_ingest_step(struct store_ingest *g, struct error *err)
 				return -err->code;
 		}
 	}
-	if (publish_complete(g, err) < 0 || start_some(g, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < g->job_count; i++) {
-		done += g->jobs[i].blob.state == STORE_BLOB_DONE;
+	/* What is found in its place may be what a complete layer waits for, and no message will tell of it. */
+	do {
+		done = count_done(g);
+		if (publish_complete(g, err) < 0 || start_some(g, err) < 0)
+			return -err->code;
+	} while (count_done(g) != done);
+	for (size_t i = 0; i < g->job_count; i++)
 		busy |= g->jobs[i].at == INGEST_AT_WORK || g->jobs[i].blob.state == STORE_BLOB_CUT;
-	}
 	if (done < g->job_count && !busy) /* rather an error than to wait for nobody */
 		return error_set(err, ERROR_INTERNAL, EDEADLK, "%zu of %zu layers came, nobody brings the rest", done,
 				 g->job_count);

@@ -7,12 +7,12 @@
  * load.c brings it all in one transaction, ingest.c layer by layer, import.c makes a layer of its own; the pieces are here.
  *
  * A layer or blob that was found in the store may be removed by another command before the image is recorded. Whoever records
- * looks once more, under the store's lock (record_missing), and stages again what has gone, STAGED_ROUNDS times at most.
+ * looks once more, under the store's lock (record_missing), and stages again what has gone, a bounded number of times.
  */
 
 #include "store/internal.h"
 
-#define STAGED_ROUNDS 3
+#define STAGED_ROUNDS 16
 
 /* A blob that is complete in the staging folder. */
 struct staged_blob {

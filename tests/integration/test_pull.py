@@ -468,6 +468,7 @@ def run_pulls_what_is_missing(w):
     check_equal(w.bothy("run", "--rm", name).out, "one\n")
     check_equal(w.bothy("run", "--rm", "--pull", "always", name).out, "two\n")
     registry.close()
+    w.env["BOTHY_FETCH_STALL"] = "2s"  # short delays between its tries
     check_equal(w.bothy("run", "--rm", "--pull", "newer", name, timeout=120).out, "two\n")
     check_equal(w.bothy("run", "--pull", "often", name).code, 125)
 
