@@ -141,7 +141,7 @@ int command_run(const struct program *p, int argc, char **argv, void *global,
 void command_print_overview(const struct program *p);
 /* The manual page of @c, or of the program with NULL, in man(7) language. */
 void command_print_man(const struct program *p, const struct command_place *c);
-void command_print_help(const struct program *p, const struct command_place *c);
+void command_print_help(const struct program *p, const struct command_place *place);
 
 /* What could stand where the cursor is. One a line: the word, and after a tab what it is; ":files" and ":folders" ask the
  * shell for its own. complete.c has the rules, which are those of parsing. */

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "cli/bothy.h"
 
-#define ANSWER_MAX (1024 * 1024)
+#define ANSWER_MAX 1048576
 
 /* Bash cuts words at the characters of COMP_WORDBREAKS, ':' and '=' among them. We cut at blanks, and give back only what stands
  * behind the last such character. */

@@ -59,7 +59,7 @@ static void created_by(const char *text, bool whole, struct buf *out)
 static struct json *make_row(const struct engine_history *h, size_t at, const struct history_options *o)
 {
 	const struct engine_history_step *step = &h->steps[at];
-	autobuf struct buf by = BUF_INIT(1024 * 1024);
+	autobuf struct buf by = BUF_INIT(1048576);
 	const bool human = !o->human.set || o->human.v;
 	struct json *j = json_new_object();
 	char text[160];

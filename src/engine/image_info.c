@@ -116,7 +116,7 @@ static struct json *config_object(const struct json *document)
 
 static struct json *driver_object(struct store *s, const struct store_image *i)
 {
-	autobuf struct buf lower = BUF_INIT(1024 * 1024);
+	autobuf struct buf lower = BUF_INIT(1048576);
 	struct json *out = json_new_object();
 	struct json *data = json_new_object();
 

@@ -21,7 +21,7 @@ static void set_str(struct json *j, const char *key, const char *value)
 /* PRETTY_NAME and VERSION_ID of os-release(5), without their quotes. */
 static void set_system(struct json *j)
 {
-	autobuf struct buf text = BUF_INIT(64 * 1024);
+	autobuf struct buf text = BUF_INIT(65536);
 	autostrv struct strv lines = {};
 	struct error ignored;
 	const char *name;

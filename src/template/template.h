@@ -28,10 +28,10 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define TEMPLATE_MAX_BYTES (64 * 1024) /* of a template */
-#define TEMPLATE_MAX_DEPTH 64          /* of nested blocks, parentheses and values */
-#define TEMPLATE_MAX_STRING (1024 * 1024)
-#define TEMPLATE_MAX_WORK (16 * 1024 * 1024) /* steps and bytes of one run */
+#define TEMPLATE_MAX_BYTES 65536 /* of a template */
+#define TEMPLATE_MAX_DEPTH 64    /* of nested blocks, parentheses and values */
+#define TEMPLATE_MAX_STRING 1048576
+#define TEMPLATE_MAX_WORK 16777216 /* steps and bytes of one run */
 
 struct template; /* opaque */
 
