@@ -93,7 +93,7 @@ struct command_child {
 struct command {
 	const char *name;           /* at its own place; its part of man/PROGRAM-NAME.man stands for all places */
 	const char *const *aliases; /* NULL-terminated or NULL */
-	const char *group;          /* heading in the overview; NULL: not shown, for programs */
+	const char *group;          /* heading in the overview */
 	/* "CONTAINER [SIGNAL]". Completion reads it: each word in capitals is a kind of thing, "a|b" a choice, "..." more. */
 	const char *args;
 	const char *summary;                  /* one line */
@@ -103,6 +103,7 @@ struct command {
 	const struct option *options;
 	size_t options_size;    /* of the option struct, zeroed before parsing */
 	int min_args, max_args; /* max -1: any number */
+	bool hidden;            /* for programs: in no overview, no completion, no list of pages */
 	bool stop_at_first;     /* what follows the first positional argument is not ours to parse */
 	/* @global: the program's option struct. Returns the exit status, or <0 with @err. */
 	int (*run)(void *global, void *options, const struct args *args, struct error *err);

@@ -152,6 +152,7 @@ static int run_complete(void *global, void *options, const struct args *args, st
 
 const struct command cmd_complete = {
 	.name = "__complete",
+	.hidden = true,
 	.args = "[WORD...]",
 	.summary = "say what could be typed next, for the shells' scripts",
 	.options_size = 1,

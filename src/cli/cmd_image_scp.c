@@ -128,6 +128,7 @@ const struct command cmd_image_scp = {
 
 const struct command cmd_image_send = {
 	.name = "send",
+	.hidden = true,
 	.args = "IMAGE",
 	.summary = "the far end of `image scp`: offer an image on standard input and output",
 	.options = no_options,
@@ -139,6 +140,7 @@ const struct command cmd_image_send = {
 
 const struct command cmd_image_receive = {
 	.name = "receive",
+	.hidden = true,
 	.args = "",
 	.summary = "the far end of `image scp`: take an image from standard input and output",
 	.options = no_options,

@@ -65,7 +65,7 @@ static int each_below(const struct command_place *place, int (*fn)(const struct 
 
 		add_word(&below, c->name);
 		below.command = c->command;
-		r = each_below(&below, fn, arg);
+		r = c->command->hidden ? 0 : each_below(&below, fn, arg);
 	}
 	return r;
 }
@@ -78,7 +78,7 @@ int command_each(const struct program *p, int (*fn)(const struct command_place *
 		struct command_place place = {.command = *c};
 
 		add_word(&place, (*c)->name);
-		r = (*c)->group ? each_below(&place, fn, arg) : 0;
+		r = (*c)->hidden ? 0 : each_below(&place, fn, arg);
 	}
 	return r;
 }
@@ -141,7 +141,8 @@ static void print_children(const struct command *c)
 {
 	printf("\nCommands:\n");
 	for (const struct command_child *k = c->children; k->name; k++)
-		printf("  %-12s %s\n", k->name, k->command->summary);
+		if (!k->command->hidden)
+			printf("  %-12s %s\n", k->name, k->command->summary);
 }
 
 void command_print_help(const struct program *p, const struct command_place *place)
@@ -176,7 +177,7 @@ void command_print_overview(const struct program *p)
 
 	printf("Usage: %s [OPTIONS] COMMAND\n\n%s\n", p->name, p->summary);
 	for (const struct command *const *c = p->commands; *c; c++) {
-		if (!(*c)->group)
+		if ((*c)->hidden)
 			continue;
 		if (!group || !str_eq(group, (*c)->group)) {
 			group = (*c)->group;

@@ -124,10 +124,11 @@ static void offer_value(struct asking *a, const struct option *table, const char
 static void offer_commands(struct asking *a, const struct command *group)
 {
 	for (const struct command *const *c = a->program->commands; !group && *c; c++)
-		if ((*c)->group)
+		if (!(*c)->hidden)
 			completion_add(&a->to, (*c)->name, (*c)->summary);
 	for (const struct command_child *k = group ? group->children : NULL; k && k->name; k++)
-		completion_add(&a->to, k->name, k->command->summary);
+		if (!k->command->hidden)
+			completion_add(&a->to, k->name, k->command->summary);
 }
 
 /* Where the last word stands. */

@@ -95,6 +95,8 @@ static void print_children(const struct program *p, const struct command_place *
 	for (const struct command_child *k = place->command->children; k && k->name; k++) {
 		char path[2 * COMMAND_PATH_MAX];
 
+		if (k->command->hidden)
+			continue;
 		(void)snprintf(path, sizeof(path), "%s %s", place->path, k->name);
 		printf(".TP\n.BR ");
 		print_page_name(p, path);
@@ -142,7 +144,7 @@ static void print_program_page(const struct program *p, bool with_options)
 	print_options(p->options);
 	printf(".SH COMMANDS\n");
 	for (const struct command *const *c = p->commands; *c; c++) {
-		if (!(*c)->group)
+		if ((*c)->hidden)
 			continue;
 		printf("%s", with_options ? ".SS " : ".TP\n");
 		print_synopsis(p, (*c)->name, *c);

@@ -43,7 +43,7 @@ static const struct command_child children[] = {{"ls", "list", &images},
 						{"df", NULL, &create},
 						{NULL, NULL, NULL}};
 static const struct command image = {.name = "image", .group = "A", .summary = "x", .children = children};
-static const struct command hidden = {.name = "__hidden", .summary = "x"};
+static const struct command hidden = {.name = "__hidden", .hidden = true, .summary = "x"};
 static const struct command *const commands[] = {&create, &images, &rmi, &run, &image, &hidden, NULL};
 
 static void values(void *global, const char *kind, struct completion *out)
