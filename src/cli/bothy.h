@@ -42,6 +42,7 @@ extern const struct command cmd_inspect;
 extern const struct command cmd_load;
 extern const struct command cmd_login;
 extern const struct command cmd_logout;
+extern const struct command cmd_manifest;
 extern const struct command cmd_pull;
 extern const struct command cmd_push;
 extern const struct command cmd_rmi;

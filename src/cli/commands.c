@@ -68,6 +68,7 @@ const struct command *const bothy_commands[] = {
 	&cmd_artifact,
 	&cmd_rmi,
 	&cmd_push,
+	&cmd_manifest,
 	&cmd_login,
 	&cmd_logout,
 	&cmd_search,

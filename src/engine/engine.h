@@ -222,6 +222,7 @@ int engine_search(const char *domain, const char *term, uint32_t limit, const st
 struct engine_push_options {
 	struct engine_registry_options registry;
 	bool all_tags;
+	const char *from; /* push what this full name means instead; NULL: the name itself */
 	const struct engine_observer *observer; /* NULL: nobody */
 };
 
@@ -248,6 +249,34 @@ void engine_push_result_done(struct engine_push_result *r);
 int engine_info(struct engine *e, struct json **ret, struct error *err);
 /* The version of engine and specifications: what `version` shows of client and server. */
 int engine_version(struct json **ret, struct error *err);
+/* ---- manifest lists (manifest.c) --------------------------------------------------------------------------------------- */
+
+/* What a list says of one of its images, beyond what the image says itself; texts as typed, NULL: as it is. */
+struct engine_list_entry {
+	const char *arch, *os, *variant, *os_version;
+	struct strv features, os_features, annotations; /* borrowed */
+};
+/* Make the list @name of @images (pulled when they are not here). @amend: one that exists is made anew. @all: of an image for several
+ * platforms take all. @ret_digest: the index. Returns 0, or <0: CONFLICT (the name is taken), as engine_pull. */
+int engine_list_create(struct engine *e, const char *name, char *const *images, size_t count, bool amend, bool all,
+		       const struct engine_registry_options *o, char ret_digest[static 80], struct error *err);
+/* Add an image, or replace its entry. */
+int engine_list_add(struct engine *e, const char *name, const char *image, bool all,
+		    const struct engine_list_entry *entry, const struct engine_registry_options *o,
+		    char ret_digest[static 80], struct error *err);
+/* Change what the list says of the image (a name, or the digest of its manifest). <0: NOT_FOUND. */
+int engine_list_annotate(struct engine *e, const char *name, const char *image, const struct engine_list_entry *entry,
+			 char ret_digest[static 80], struct error *err);
+/* Take the entry with this digest out. <0: NOT_FOUND. */
+int engine_list_take_out(struct engine *e, const char *name, const char *digest, char ret_digest[static 80],
+			 struct error *err);
+/* The document that a name means, here or (not here, or with a digest that is not) in its registry. @ret_text (heap) is what its
+ * digest is of. Returns 0, or <0: NOT_FOUND, as registry events. */
+int engine_manifest_read(struct engine *e, const char *name, const struct engine_registry_options *o, char **ret_text,
+			 size_t *ret_len, char ret_digest[static 80], struct error *err);
+/* The full name of a list that is here; in @a. <0: NOT_FOUND. */
+int engine_list_find(struct engine *e, const char *name, struct arena *a, const char **ret_full, struct error *err);
+
 /* Mount image @name_or_id read-only below the state and say where (heap). Once mounted it is told where that was. The image cannot be
  * removed while it is mounted; after a restart of the machine it can. Changes the working directory meanwhile.
  * Returns 0, or <0: DENIED (a plain user: mounts need a user namespace; the hint says how), as store_image_find. */

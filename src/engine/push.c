@@ -331,7 +331,13 @@ static int make_plan(struct plan *p, const char *name, bool *ret_one, char **ret
 {
 	autoimage struct store_image image = {0};
 	struct error first;
+	struct store_name known;
+	int r = store_name_find(p->store, name, &p->arena, &known, err);
 
+	if (r < 0)
+		return r;
+	if (r > 0 && !*known.image) /* a list without an image for this machine */
+		return add_document(p, known.target, known.target_type, 0, err);
 	if (store_image_find(p->store, name, &image, err) < 0)
 		return -err->code;
 	*ret_image = mem_strdup(image.id);
@@ -352,13 +358,14 @@ static int push_one(struct engine *e, const struct image_reference *to, const st
 	autoclean(plan_done) struct plan p = {0};
 	struct pusher u = {.plan = &p, .session = session, .options = o};
 	const char *name = image_reference_full(&ret->arena, to);
+	const char *local = o->from ? o->from : name;
 	const struct document *top;
 	autofree char *image = NULL;
 	const struct engine_observer *watch = o->observer;
 	bool one = false;
 	int r;
 
-	if (engine_store(e, &p.store, err) < 0 || make_plan(&p, name, &one, &image, err) < 0 ||
+	if (engine_store(e, &p.store, err) < 0 || make_plan(&p, local, &one, &image, err) < 0 ||
 	    find_sources(&p, to, err) < 0)
 		return -err->code;
 	if (watch && watch->begin)

@@ -199,6 +199,8 @@ static int record_index(struct store *s, const struct ingest_record *r, struct e
 	if (record_run(s, "INSERT OR IGNORE INTO indexes(digest, media_type, published_ns) VALUES(?1, ?2, ?3)",
 		       (const char *const[]){r->a, r->b}, 2, &now, 1, err) < 0)
 		return -err->code;
+	if (!*r->c) /* a list that was made here and is empty yet */
+		return 0;
 	return index_run(s, err, "INSERT OR REPLACE INTO index_images(indexdigest, manifest, image) VALUES(?1, ?2, ?3)",
 			 r->a, r->c, r->d, NULL);
 }

@@ -357,3 +357,35 @@ int store_image_untag(struct store *s, const char *name_or_id, char *const *name
 	result = (struct store_remove_result){0};
 	return 0;
 }
+
+int store_list_remove(struct store *s, const char *name, struct error *err)
+{
+	autoclean(staging_done) struct staging g = STAGING_NONE;
+	struct error undo;
+	int64_t known;
+
+	if (index_open(s, true, err) < 0 || staging_new(s, &g, err) < 0)
+		return -err->code;
+	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+
+	if (lock < 0 || index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+		return -err->code;
+	int r = index_number(s, err, &known,
+			     "SELECT 1 FROM names n JOIN indexes i ON i.digest = n.target WHERE n.name = ?1", name,
+			     NULL);
+
+	if (r == 0 && !known)
+		r = error_set(err, ERROR_NOT_FOUND, ENOENT, "there is no manifest list '%.200s'", name);
+	if (r == 0)
+		r = index_run(s, err, "DELETE FROM names WHERE name = ?1", name, NULL);
+	if (r == 0)
+		r = drop_indexes(s, err);
+	if (r == 0)
+		r = index_commit(s, err);
+	if (r < 0) {
+		(void)index_run(s, &undo, "ROLLBACK", NULL);
+		return r;
+	}
+	(void)staging_collect_orphans(s, &g, &undo);
+	return 0;
+}

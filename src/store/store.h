@@ -631,6 +631,15 @@ int store_image_add_digest(struct store *s, const char *image_id, const char *re
 int store_image_untag(struct store *s, const char *name_or_id, char *const *names, size_t count,
 		      struct store_remove_result *ret, struct error *err);
 
+/* ---- lists made here (lists.c) -------------------------------------------------------------------------------------- */
+
+/* Keep the OCI index @text under the full name @name, which then means it. What it lists must be in the store, and stays there as
+ * long as the list does. Returns 0, or <0: INVALID (no index), NOT_FOUND (something it lists is not here). */
+int store_list_save(struct store *s, const char *name, const char *text, size_t len, char ret_digest[static 80],
+		    struct error *err);
+/* Take the full name @name from its index; the index goes with its last name, images stay. <0: NOT_FOUND (no such index). */
+int store_list_remove(struct store *s, const char *name, struct error *err);
+
 /* ---- mounts of images (mounts.c) ------------------------------------------------------------------------------------ */
 
 /* Where an image is mounted: the engine mounts, the store remembers, so that the image is not removed meanwhile. */
