@@ -376,8 +376,8 @@ static int push_one(struct engine *e, const struct image_reference *to, const st
 	if (r < 0 || push_documents(&u, to->tag, err) < 0)
 		return -err->code;
 	top = &p.documents[p.document_count - 1];
-	if (store_image_add_digest(p.store, image, arena_printf(&ret->arena, "%s/%s", to->domain, to->path),
-				   top->digest, err) < 0)
+	if (image && store_image_add_digest(p.store, image, arena_printf(&ret->arena, "%s/%s", to->domain, to->path),
+					    top->digest, err) < 0)
 		return error_wrap(err, "it is pushed, but not noted here");
 	ARENA_PUSH(&ret->arena, ret->pushed, ret->count) =
 		(struct engine_pushed){.name = name,
