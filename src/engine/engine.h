@@ -222,7 +222,7 @@ int engine_search(const char *domain, const char *term, uint32_t limit, const st
 struct engine_push_options {
 	struct engine_registry_options registry;
 	bool all_tags;
-	const char *from; /* push what this full name means instead; NULL: the name itself */
+	const char *from;                       /* push what this full name means instead; NULL: the name itself */
 	const struct engine_observer *observer; /* NULL: nobody */
 };
 
