@@ -69,7 +69,7 @@ struct child {
 /* Between clone and exec. */
 static int child_main(void *arg)
 {
-	static char name[] = PROGRAM, path[] = "PATH=/usr/bin:/bin";
+	char name[] = PROGRAM, path[] = "PATH=/usr/bin:/bin";
 	char *argv[] = {name, NULL}, *envp[] = {path, NULL};
 	const struct child *c = arg;
 	struct error err;
