@@ -267,8 +267,8 @@ int engine_list_add(struct engine *e, const char *name, const char *image, bool 
 /* Change what the list says of the image (a name, or the digest of its manifest). <0: NOT_FOUND. */
 int engine_list_annotate(struct engine *e, const char *name, const char *image, const struct engine_list_entry *entry,
 			 char ret_digest[static 80], struct error *err);
-/* Take the entry with this digest out. <0: NOT_FOUND. */
-int engine_list_take_out(struct engine *e, const char *name, const char *digest, char ret_digest[static 80],
+/* Take the entry out that @typed names: an image, or the digest of its manifest. <0: NOT_FOUND. */
+int engine_list_take_out(struct engine *e, const char *name, const char *typed, char ret_digest[static 80],
 			 struct error *err);
 /* The document that a name means, here or (not here, or with a digest that is not) in its registry. @ret_text (heap) is what its
  * digest is of. Returns 0, or <0: NOT_FOUND, as registry events. */
@@ -293,8 +293,8 @@ struct engine_artifact_options {
 	const char *subject;     /* tag or digest in the same repository; NULL: none */
 	struct strv annotations; /* KEY=VALUE */
 };
-/* Put @files (PATH[:MEDIA/TYPE]) into the registry as the artifact @name. Returns 0 and its digest. */
-int engine_artifact_push(const char *name, char *const *files, size_t count, const struct engine_artifact_options *o,
+/* Put @words (PATH[:MEDIA/TYPE]) into the registry as the artifact @name. Returns 0 and its digest. */
+int engine_artifact_push(const char *name, char *const *words, size_t count, const struct engine_artifact_options *o,
 			 char ret_digest[static STORE_ID_MAX], struct error *err);
 struct engine_artifact_result {
 	struct arena arena;

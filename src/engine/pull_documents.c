@@ -199,7 +199,7 @@ static int nearness(const struct image_platform *want, const struct image_platfo
 	int n = str_eq(want->variant, have->variant) ? 100 : 0;
 
 	if (n == 0 && have->variant && have->variant[0] == 'v')
-		n = have->variant[1];
+		n = (unsigned char)have->variant[1];
 	return n;
 }
 

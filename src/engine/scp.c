@@ -398,8 +398,6 @@ struct ssh_child {
 	int in, out;
 };
 
-extern char **environ;
-
 /* Between clone and exec. */
 static int child_main(void *arg)
 {

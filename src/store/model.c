@@ -15,7 +15,7 @@
 #include "safepath/safepath.h"
 #include "store/unpack_path.h"
 
-#define FOLLOW_MAX_BYTES (SAFEPATH_MAX_LINKS * (TAR_PATH_MAX + 2u))
+#define FOLLOW_MAX_BYTES ((size_t)SAFEPATH_MAX_LINKS * (TAR_PATH_MAX + 2u))
 
 struct model_time {
 	const char *path;

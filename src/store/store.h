@@ -362,16 +362,16 @@ struct store_verify_options {
 
 /* Prove that the layer @chain_id is what its digests say: its blob has its digest, unpacks to its diff_id, and each file of the
  * tree is as the archive has it: content, type, mode, owner, times, links, attributes, whiteouts; nothing more and nothing
- * less. Findings are appended to @add (zeroed before the first use). @options may be NULL. Changes nothing.
+ * less. Findings are appended to @out (zeroed before the first use). @options may be NULL. Changes nothing.
  * Returns 0 (with or without findings), or <0: NOT_FOUND (no such layer), LIMIT (too large to compare), the system's.
  * Context: forks a sandboxed worker, waits for it. */
 int store_layer_verify(struct store *s, const char *chain_id, const struct store_verify_options *options,
-		       struct store_findings *add, struct error *err);
+		       struct store_findings *out, struct error *err);
 
 /* The same of each layer of an image, and of its config and manifest: that they have their digests and belong together.
- * A layer that @add already has a verdict on (by an earlier image) is not read again. Returns 0, or <0: as store_image_find. */
+ * A layer that @out already has a verdict on (by an earlier image) is not read again. Returns 0, or <0: as store_image_find. */
 int store_image_verify(struct store *s, const char *name_or_id, const struct store_verify_options *options,
-		       struct store_findings *add, struct error *err);
+		       struct store_findings *out, struct error *err);
 
 /* ---- bringing in what comes over the network ---------------------------------------------------------------------------- */
 
