@@ -18,7 +18,7 @@ def the_recipe_in_its_order(w):
     check(-1 not in places and places == sorted(places), f"{places}\n{done.out}")
     check_equal([line for line in done.out.splitlines() if len(line) > 100], [], "lines that do not fit")
     for word in ("clone3", "pivot_root", "mount_setattr(MOUNT_ATTR_IDMAP)" if w.root else "uid_map", "/some/where", "/t", "execve",
-                 "seccomp", "RTM_NEWLINK", "lo"):
+                 "seccomp", "ioctl(SIOCSIFFLAGS)", "lo"):
         check_in(word, done.out)
     check_equal(os.listdir(w.tmp / "lib/containers"), [], "nothing was started")
     check_equal(w.bothy("run", "--explain=plan", "-it", "embedded").code, 0, "no terminal is needed for a plan")
