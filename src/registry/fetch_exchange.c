@@ -626,9 +626,10 @@ static void broken(struct request *q, CURLcode code)
 	struct exchange *x = &q->x;
 	const char *text = x->curl_error[0] ? x->curl_error : curl_easy_strerror(code);
 
-	/* Several exchanges may find out at once. */
-	if (e->insecure && str_starts(x->url, "https:") && (e->plain || !e->scheme_known) && !x->foreign &&
-	    may_be_plain(code)) {
+	/* Several exchanges may find out at once. A token service is where the challenge says, and not the registry: what its
+	 * address needs is not changed by how that one is spoken to. */
+	if (e->insecure && !x->ask.no_auth && str_starts(x->url, "https:") && (e->plain || !e->scheme_known) &&
+	    !x->foreign && may_be_plain(code)) {
 		e->plain = true;
 		request_begin(q);
 		return;

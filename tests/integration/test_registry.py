@@ -260,7 +260,7 @@ def challenges_without_end(w):
             check_in("failed kind=denied", err)
             check_in("bothy login", err)
             check(len(server.log) <= 2, f"{len(server.log)} requests")
-        for challenge in ('Bearer realm="', 'Bearer service="x"', "Negotiate", 'Bearer realm="http://127.0.0.1:1/"'):
+        for challenge in ('Bearer realm="', 'Bearer service="x"', "Negotiate", 'Bearer realm="http://127.0.0.1:1/"', 'Bearer realm="https://127.0.0.1:1/"'):
             server.fault = lambda *_, challenge=challenge: {"status": 401, "headers": {"WWW-Authenticate": challenge}}
             server.log.clear()
             code, _, err = driver(w, "manifest", name, env={"DRIVER_CREDS": "me:secret"}, timeout=90)
