@@ -19,6 +19,7 @@
 
 #define BLOBS_MAX 20000
 #define DOCUMENTS_MAX 1000
+#define AT_ONCE_MAX 32       /* blobs in the hands of bothy-fetch, a descriptor each; it sends fewer at a time */
 #define DEPTH_MAX 3          /* an index of indexes, and no deeper */
 #define MOUNT_SOURCES_MAX 64 /* images that are looked through for blobs to mount */
 
@@ -275,6 +276,23 @@ static int start_blob(struct pusher *u, struct blob *b, struct error *err)
 	return b->request < 0 ? (int)b->request : 0;
 }
 
+static int start_some(struct pusher *u, struct error *err)
+{
+	struct plan *p = u->plan;
+	size_t going = 0;
+
+	for (size_t i = 0; i < p->blob_count; i++)
+		going += p->blobs[i].request > 0 && !p->blobs[i].done;
+	for (size_t i = 0; i < p->blob_count && going < AT_ONCE_MAX; i++) {
+		if (p->blobs[i].request)
+			continue;
+		if (start_blob(u, &p->blobs[i], err) < 0)
+			return -err->code;
+		going++;
+	}
+	return 0;
+}
+
 /* Until every blob is there. The first failure ends it: the others would be sent for nothing. */
 static int push_blobs(struct pusher *u, struct error *err)
 {
@@ -286,18 +304,17 @@ static int push_blobs(struct pusher *u, struct error *err)
 		p->layers[i] = (struct engine_layer){.digest = p->blobs[i].digest,
 						     .state = ENGINE_LAYER_PUSHING,
 						     .size = (uint64_t)p->blobs[i].size};
-	for (size_t i = 0; i < u->plan->blob_count; i++)
-		if (start_blob(u, &u->plan->blobs[i], err) < 0)
-			return -err->code;
 	for (;;) {
 		struct pollfd wait = {.fd = registry_fd(u->session), .events = POLLIN};
 		size_t done = 0;
 		int n;
 
-		for (size_t i = 0; i < u->plan->blob_count; i++)
-			done += u->plan->blobs[i].done;
-		if (done == u->plan->blob_count)
+		for (size_t i = 0; i < p->blob_count; i++)
+			done += p->blobs[i].done;
+		if (done == p->blob_count)
 			return 0;
+		if (start_some(u, err) < 0)
+			return -err->code;
 		n = registry_next(u->session, &ev, err);
 		if (n < 0 || (n > 0 && take_event(u, &ev, err) < 0))
 			return -err->code;

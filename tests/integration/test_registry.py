@@ -660,3 +660,16 @@ def there_and_back(w):
         done = registry_bothy(w, "pull", f"{host}/team/app:1")
         check_equal(done.code, 0, done.err)
         check_equal(registry_bothy(w, "images", "-q", "--no-trunc").out, f"sha256:{image}\n")
+
+
+@test(long=True)
+def an_image_of_many_blobs_is_pushed(w):
+    """As many as there may be: more than bothy-fetch may have open files."""
+    with Server() as server:
+        server.add_image("team/many", "1", [noisy_layer(number, 10) for number in range(500)])
+        done = registry_bothy(w, "pull", "-q", f"{server.host}/team/many:1")
+        check_equal(done.code, 0, done.err)
+        registry_bothy(w, "tag", f"{server.host}/team/many:1", f"{server.host}/team/again:1")
+        done = registry_bothy(w, "push", "-q", f"{server.host}/team/again:1")
+        check_equal(done.code, 0, done.err)
+        check(("team/again", "1") in server.manifests)
