@@ -9,8 +9,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,6 +26,7 @@
 #define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
 #define EMPTY_TYPE "application/vnd.oci.empty.v1+json"
 #define EMPTY_TEXT "{}"
+#define PIPE_BYTES 65536
 
 static int open_session(const char *text, unsigned access, const struct engine_registry_options *o, struct arena *a,
 			struct image_reference *ret_ref, struct registry **ret, struct error *err)
@@ -84,18 +87,21 @@ static int push_bytes(struct registry *r, const char *digest, int64_t size, int 
 	return id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
 }
 
-/* The manifest that this one belongs to, as a descriptor. */
+/* The manifest that this one belongs to, as a descriptor: by its content, since a registry may tell of digest and length wrong
+ * things or nothing. */
 static int find_subject(struct registry *r, const char *subject, struct json **ret, struct error *err)
 {
+	char digest[STORE_ID_MAX];
 	struct registry_event e;
-	int64_t id = registry_get_manifest(r, subject, true, err);
+	int64_t id = registry_get_manifest(r, subject, false, err);
 
 	if (id < 0 || registry_wait(r, id, &e, NULL, NULL, err) < 0)
 		return error_wrap(err, "subject '%.200s'", subject);
-	if (!e.digest || !e.media_type)
-		return error_set(err, ERROR_INVALID, EPROTO, "subject '%.200s': the registry does not say its digest",
+	if (!e.text || !e.media_type)
+		return error_set(err, ERROR_INVALID, EPROTO, "subject '%.200s': the registry does not say what it is",
 				 subject);
-	*ret = descriptor(e.media_type, e.digest, (int64_t)e.size);
+	store_digest_text(e.text, e.len, digest);
+	*ret = descriptor(e.media_type, digest, (int64_t)e.len);
 	return 0;
 }
 
@@ -253,22 +259,63 @@ static int check_titles(const struct image_manifest *m, int dir_fd, struct error
 	return 0;
 }
 
+/* A name that no other pull into the folder uses: what is renamed later must be our own file. */
+static void temporary_name(char out[static 48])
+{
+	uint64_t n = 0;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
+		n = (uint64_t)getpid() << 32;
+	(void)snprintf(out, 48, ".bothy-artifact-%016llx", (unsigned long long)n);
+}
+
+/* Take the blob out of a pipe into @fd. bothy-fetch gets no descriptor of the file: it could still write there when the content
+ * has been checked. */
+static int receive_file(struct registry *r, const struct image_descriptor *d, int fd, struct error *err)
+{
+	autofree char *data = mem_alloc(PIPE_BYTES);
+	autofd int in = FD_NONE;
+	int64_t total = 0;
+	struct registry_event e;
+	int ends[2], w;
+	ssize_t n;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_sys(err, errno, "cannot make a pipe");
+	in = ends[0];
+	int64_t id = registry_get_blob(r, d->digest, (uint64_t)d->size, 0, false, ends[1], err);
+
+	if (id < 0)
+		return -err->code;
+	/* It ends with the request, well or not, and with bothy-fetch. */
+	while ((n = read(in, data, PIPE_BYTES)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_sys(err, errno, "read from the registry");
+		total += n;
+		if (total > d->size)
+			return error_set(err, ERROR_INVALID, EBADMSG, "more than the %lld bytes that were promised",
+					 (long long)d->size);
+		w = fd_write_all(fd, data, (size_t)n);
+		if (w < 0)
+			return error_sys(err, -w, "write it");
+	}
+	return registry_wait(r, id, &e, NULL, NULL, err);
+}
+
 /* One file: received under a temporary name, checked, then given its own if that is still free. */
 static int pull_file(struct registry *r, const struct image_descriptor *d, const char *title, int dir_fd,
 		     struct error *err)
 {
-	static const char temporary[] = ".bothy-artifact";
-	char is[STORE_ID_MAX];
-	struct registry_event e;
+	char temporary[48], is[STORE_ID_MAX];
 	int64_t size;
 
-	(void)safepath_unlink(dir_fd, temporary, true, err);
+	temporary_name(temporary);
 	autofd int fd = safepath_create_file(dir_fd, temporary, O_RDWR, 0644, SAFEPATH_KEEP, err);
 	if (fd < 0)
 		return fd;
-	int copy = fd_dup_min(fd, 3);
-	int64_t id = copy < 0 ? copy : registry_get_blob(r, d->digest, (uint64_t)d->size, 0, false, copy, err);
-	int result = id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
+	int result = receive_file(r, d, fd, err);
 
 	if (result >= 0 && lseek(fd, 0, SEEK_SET) < 0)
 		result = error_sys(err, errno, "read it again");

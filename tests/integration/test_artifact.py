@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 
 import hostile_tar as hostile
 from fault_proxy import Server, docker_registry
@@ -72,6 +73,46 @@ def hostile_names(w):
         check_equal(done.code, 125)
         check_in("its content has digest", done.err)
         check_equal(os.listdir(w.tmp / "out"), ["link"], "no file with the wrong content")
+
+
+@test
+def two_pulls_into_one_folder(w):
+    """One that hangs, and one that is done: none takes the other's file for its own, nor the user's."""
+    half = os.urandom(300_000)
+    (w.tmp / "out").mkdir()
+    (w.tmp / "out/.bothy-artifact").write_text("the user's own")
+    with Server() as slow, Server() as quick:
+        served(slow, ["slow"], data=half)
+        served(quick, ["quick"], data=b"whole")
+        slow.fault = lambda _method, path, _headers: {"hang": 100_000} if path.endswith(hostile.sha(half)) else None
+        words = [w.bin / "bothy", "artifact", "pull", "--tls-verify=false", "-o", w.tmp / "out", f"{slow.host}/team/a:1"]
+        first = w.spawn(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        w.wait_for(lambda: [n for n in os.listdir(w.tmp / "out") if (w.tmp / "out" / n).stat().st_size == 100_000], "the first half")
+        ok(w, "artifact", "pull", "--tls-verify=false", "-o", w.tmp / "out", f"{quick.host}/team/a:1")
+        check_equal((w.tmp / "out/quick").read_bytes(), b"whole")
+        left = set(os.listdir(w.tmp / "out")) - {"quick", ".bothy-artifact"}
+        check_equal([(w.tmp / "out" / n).stat().st_size for n in left], [100_000], "the other's file")
+        # The fetcher must not be able to change what has been checked.
+        fetchers = subprocess.run(["pgrep", "-P", str(first.pid)], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        open_files = [os.readlink(f"/proc/{pid}/fd/{fd}") for pid in fetchers for fd in os.listdir(f"/proc/{pid}/fd")]
+        check(not any(str(w.tmp / "out") in file for file in open_files), f"{open_files}")
+        first.kill()
+        first.wait()
+        check_equal((w.tmp / "out/.bothy-artifact").read_text(), "the user's own")
+
+
+@test
+def a_subject_is_what_it_contains(w):
+    (w.tmp / "f").write_text("x")
+    with Server() as server:
+        digest = server.add_image("team/a", "1", [b"layer"])
+        size = len(server.manifests["team/a", "1"][0])
+        server.fault = lambda method, path, _headers: ({"status": 200, "headers": {
+            "Docker-Content-Digest": hostile.sha(b"a lie"), "Content-Type": "application/vnd.oci.image.manifest.v1+json"}}
+            if method == "HEAD" and path.endswith("manifests/1") else None)
+        ok(w, "artifact", "push", "--tls-verify=false", "--subject", "1", f"{server.host}/team/a:sig", w.tmp / "f")
+        subject = json.loads(server.manifests["team/a", "sig"][0])["subject"]
+        check_equal((subject["digest"], subject["size"]), (digest, size))
 
 
 @test
