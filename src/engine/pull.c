@@ -334,6 +334,28 @@ static int open_session(struct pull *p, const struct registry_config *c, const s
 	return registry_open(&ro, &p->registry, err);
 }
 
+/* One of many: its documents go with it, or thousands of tags would be held in memory together. */
+static int pull_tag(struct pull *p, const struct image_reference *ref, const char *tag, struct error *err)
+{
+	autofree char *text = mem_printf("%s/%s:%s", ref->domain, ref->path, tag);
+	const struct arena kept = p->arena;
+	struct image_reference one;
+	struct wanted w;
+	int r;
+
+	p->arena = (struct arena){0};
+	r = image_reference_parse(&p->arena, text, &one, err);
+	if (r < 0) {
+		r = error_wrap(err, "the registry's list of tags");
+	} else {
+		wanted_init(p, &one, &w);
+		r = pull_one(p, &w, err);
+	}
+	arena_done(&p->arena);
+	p->arena = kept;
+	return r;
+}
+
 static int pull_all_tags(struct pull *p, const struct image_reference *ref, struct error *err)
 {
 	autojson struct json *j = NULL;
@@ -350,14 +372,8 @@ static int pull_all_tags(struct pull *p, const struct image_reference *ref, stru
 				 json_len(tags), TAGS_MAX);
 	for (size_t i = 0; i < json_len(tags); i++) {
 		const char *tag = json_str(json_at(tags, i));
-		autofree char *text = mem_printf("%s/%s:%s", ref->domain, ref->path, tag ? tag : "");
-		struct image_reference one;
-		struct wanted w;
 
-		if (image_reference_parse(&p->arena, text, &one, err) < 0)
-			return error_wrap(err, "the registry's list of tags");
-		wanted_init(p, &one, &w);
-		if (pull_one(p, &w, err) < 0)
+		if (pull_tag(p, ref, tag ? tag : "", err) < 0)
 			return -err->code;
 	}
 	return 0;

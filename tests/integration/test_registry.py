@@ -662,6 +662,34 @@ def there_and_back(w):
         check_equal(registry_bothy(w, "images", "-q", "--no-trunc").out, f"sha256:{image}\n")
 
 
+@test
+def all_tags_are_not_held_in_memory(w):
+    """Images with configs of 4 MB: one at a time is in memory."""
+    layer, count, peak = noisy_layer(1, 1000), 16, []
+    with Server() as server:
+        for number in range(count):
+            config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "history": [{"created_by": f"{number}" + "x" * 4_000_000}],
+                                 "rootfs": {"type": "layers", "diff_ids": [sha(layer)]}}).encode()
+            manifest = json.dumps({
+                "schemaVersion": 2, "mediaType": MANIFEST,
+                "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": server.add(config), "size": len(config)},
+                "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": server.add(layer), "size": len(layer)}]}).encode()
+            server.add_manifest("team/tags", str(number), manifest, MANIFEST)
+        tags = json.dumps({"name": "team/tags", "tags": [str(number) for number in range(count)]}).encode()
+
+        def fault(_method, path, _headers):
+            if path.endswith(f"/manifests/{count - 1}"):
+                status = read(f"/proc/{process.pid}/status")
+                peak.append(int(re.search(r"VmHWM:\s+(\d+)", status).group(1)))
+            return {"status": 200, "body": tags} if "/tags/list" in path else None
+
+        server.fault = fault
+        process = w.spawn([w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "pull", "-a", "-q",
+                           f"{server.host}/team/tags"], stdout=subprocess.DEVNULL)
+        check_equal(process.wait(), 0)
+        check(peak and peak[0] < 55_000, f"{peak} KiB")
+
+
 @test(long=True)
 def an_image_of_many_blobs_is_pushed(w):
     """As many as there may be: more than bothy-fetch may have open files."""
