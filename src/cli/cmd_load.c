@@ -8,12 +8,13 @@
 
 struct load_options {
 	const char *input, *name, *platform;
-	bool quiet;
+	bool quiet, all_platforms;
 };
 
 /* clang-format off */
 static const struct option table[] = {
 	{"input", 'i', OPTION_STRING, offsetof(struct load_options, input), "FILE", "archive or folder to read (default: standard input)", 0},
+	{"all-platforms", 0, OPTION_BOOL, offsetof(struct load_options, all_platforms), NULL, "keep all of them, to be pushed or saved; this machine's can be run", 0},
 	{"name", 0, OPTION_STRING, offsetof(struct load_options, name), "NAME[:TAG]", "call the image this", 0},
 	{"platform", 0, OPTION_STRING, offsetof(struct load_options, platform), "OS/ARCH", "which one of several to take (default: this machine's)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct load_options, quiet), NULL, "print nothing but errors", 0},
@@ -44,7 +45,7 @@ static void print(const struct store_load_result *r)
 static int load(const struct bothy_global *g, const struct load_options *o, const char *path, struct error *err)
 {
 	autoengine struct engine *e = NULL;
-	struct store_load_options lo = {.name = o->name};
+	struct store_load_options lo = {.name = o->name, .all_platforms = o->all_platforms};
 	struct store_load_result result;
 	struct image_platform platform;
 	struct arena a = {};
@@ -75,6 +76,9 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 	if (o->input && args->count)
 		return error_set(err, ERROR_INVALID, EINVAL, "load: the archive is named twice");
+	if (o->platform && o->all_platforms)
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "load: --platform and --all-platforms cannot be given together");
 	if (path && str_eq(path, "-"))
 		path = NULL;
 	if (!path && isatty(STDIN_FILENO))

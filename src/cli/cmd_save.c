@@ -10,7 +10,7 @@
 #include "safepath/safepath.h"
 
 struct save_options {
-	const char *output, *format;
+	const char *output, *format, *platform;
 	bool quiet, multi;
 };
 
@@ -18,6 +18,7 @@ struct save_options {
 static const struct option table[] = {
 	{"output", 'o', OPTION_STRING, offsetof(struct save_options, output), "FILE", "write here (default: standard output)", 0},
 	{"format", 0, OPTION_STRING, offsetof(struct save_options, format), "FORMAT", "docker-archive, oci-archive, oci-dir or docker-dir (default: an archive that is the first two at once)", 0},
+	{"platform", 0, OPTION_STRING, offsetof(struct save_options, platform), "OS/ARCH", "of an image for several platforms, this one only (default: all that are here)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct save_options, quiet), NULL, "show no progress", 0},
 	{"multi-image-archive", 'm', OPTION_BOOL, offsetof(struct save_options, multi), NULL, "several images: always possible", OPTION_HIDDEN},
 	OPTION_END,
@@ -60,11 +61,20 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	const struct save_options *o = options;
 	autoengine struct engine *e = NULL;
 	autosave struct store_save_plan plan = {0};
+	autoclean(arena_done) struct arena a = {0};
+	struct image_platform platform;
+	struct store_save_options so = {0};
 	enum store_save_format format;
 	struct store *store;
 
-	if (check(o, &format, err) < 0 || bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
-	    store_save_plan(store, args->items, args->count, &plan, err) < 0)
+	if (check(o, &format, err) < 0)
+		return -err->code;
+	if (o->platform && image_platform_parse(&a, o->platform, &platform, err) < 0)
+		return error_wrap(err, "--platform");
+	so.platform = o->platform ? &platform : NULL;
+	so.single = format == STORE_SAVE_DOCKER_ARCHIVE || format == STORE_SAVE_DOCKER_DIR;
+	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
+	    store_save_plan(store, args->items, args->count, &so, &plan, err) < 0)
 		return -err->code;
 	if (write_output(&plan, format, o->output && !str_eq(o->output, "-") ? o->output : NULL, err) < 0)
 		return error_wrap(err, "save");
@@ -78,12 +88,15 @@ const struct command cmd_save = {
 	.summary = "write images to an archive",
 	.details =
 		"The archive is an OCI layout and a docker-archive at once: docker, podman, skopeo, umoci, containerd and bothy\n"
-		"load it. A repository without a tag stands for all of its tags. A file has its name only when it is complete.",
+		"load it. A repository without a tag stands for all of its tags. A name of an image for several platforms that are\n"
+		"all here (pull --all-platforms, manifest create) is saved with all of them, in the forms of docker with this\n"
+		"machine's. A file has its name only when it is complete.",
 	.options = table,
 	.options_size = sizeof(struct save_options),
 	.min_args = 1,
 	.max_args = -1,
 	.run = run,
 	.examples = "  bothy save -o debian.tar debian:12\n  bothy save debian:12 | ssh host docker load\n"
-		    "  bothy save --format oci-dir -o ./layout debian:12",
+		    "  bothy save --format oci-dir -o ./layout debian:12\n"
+		    "  bothy save --platform linux/arm64 -o arm.tar debian:12",
 };

@@ -193,20 +193,10 @@ static const char *list_platforms(const struct image_index *index, char *out, si
 	return out;
 }
 
-/* How near is what fits? A variant that is named as wanted before others: v7 before v6 for arm/v7. */
-static int nearness(const struct image_platform *want, const struct image_platform *have)
-{
-	int n = str_eq(want->variant, have->variant) ? 100 : 0;
-
-	if (n == 0 && have->variant && have->variant[0] == 'v')
-		n = (unsigned char)have->variant[1];
-	return n;
-}
-
 int pull_choose(const struct pull *p, const struct image_index *index, const struct image_descriptor **ret,
 		struct error *err)
 {
-	const struct image_descriptor *best = NULL, *only = NULL;
+	const struct image_descriptor *best = image_index_choose(index, &p->platform), *only = NULL;
 	const struct image_platform *want = &p->platform;
 	size_t candidates = 0;
 	char list[256];
@@ -218,9 +208,6 @@ int pull_choose(const struct pull *p, const struct image_index *index, const str
 			continue;
 		only = d;
 		candidates++;
-		if (d->platform.os && image_platform_match(want, &d->platform) &&
-		    (!best || nearness(want, &d->platform) > nearness(want, &best->platform)))
-			best = d;
 	}
 	if (!best && candidates == 1 && !only->platform.os)
 		best = only;

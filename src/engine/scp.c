@@ -237,7 +237,7 @@ static int make_plan(struct engine *e, const char *name, const char *as, struct 
 		word = mem_strdup(found.name ? found.name : found.id);
 	}
 	arena_done(&plan.arena);
-	if (store_save_plan(s, &word, 1, &plan, err) < 0)
+	if (store_save_plan(s, &word, 1, NULL, &plan, err) < 0)
 		return -err->code;
 	if (as) {
 		if (image_reference_parse(&plan.arena, as, &ref, err) < 0)

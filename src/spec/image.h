@@ -61,6 +61,8 @@ struct image_index {
 };
 int image_index_parse(const char *text, size_t len, const char *name, struct image_index *ret, struct error *err);
 void image_index_done(struct image_index *i);
+/* The image manifest for @want, of several that fit the nearest (v7 before v6 for arm/v7); borrowed. NULL: there is none. */
+const struct image_descriptor *image_index_choose(const struct image_index *index, const struct image_platform *want);
 
 struct image_manifest {
 	struct arena arena;

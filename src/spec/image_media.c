@@ -182,3 +182,29 @@ bool image_platform_match(const struct image_platform *want, const struct image_
 		return str_eq(want->variant, have->variant);
 	return rank <= variant_rank(want);
 }
+
+/* How near is what fits? A variant that is named as wanted before others: v7 before v6 for arm/v7. */
+static int nearness(const struct image_platform *want, const struct image_platform *have)
+{
+	int n = str_eq(want->variant, have->variant) ? 100 : 0;
+
+	if (n == 0 && have->variant && have->variant[0] == 'v')
+		n = (unsigned char)have->variant[1];
+	return n;
+}
+
+const struct image_descriptor *image_index_choose(const struct image_index *index, const struct image_platform *want)
+{
+	const struct image_descriptor *best = NULL;
+
+	for (size_t i = 0; i < index->manifest_count; i++) {
+		const struct image_descriptor *d = &index->manifests[i];
+
+		if (!spec_map_get(&d->annotations, "vnd.docker.reference.type") &&
+		    image_media_from_type(d->media_type, NULL) == IMAGE_MEDIA_MANIFEST &&
+		    image_platform_match(want, &d->platform) &&
+		    (!best || nearness(want, &d->platform) > nearness(want, &best->platform)))
+			best = d;
+	}
+	return best;
+}

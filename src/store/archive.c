@@ -175,9 +175,8 @@ static const char *blob_name(struct arena *a, const char *digest)
 	return arena_printf(a, "blobs/sha256/%s", image_digest_hex(digest));
 }
 
-/* A document by its descriptor: digest and size must be what it says. */
-static int read_blob(const struct archive *a, struct archive_images *out, const struct image_descriptor *d, size_t max,
-		     const char **ret, size_t *ret_len, struct error *err)
+int archive_read_blob(const struct archive *a, struct archive_images *out, const struct image_descriptor *d, size_t max,
+		      const char **ret, size_t *ret_len, struct error *err)
 {
 	char is[DIGEST_TEXT_MAX];
 
@@ -335,14 +334,14 @@ static int read_oci_image(const struct archive *a, const struct image_descriptor
 		}
 	}
 	(void)str_copy(i.manifest_digest, sizeof(i.manifest_digest), d->digest);
-	if (read_blob(a, out, d, IMAGE_MANIFEST_MAX_BYTES, &i.manifest, &i.manifest_len, err) < 0 ||
+	if (archive_read_blob(a, out, d, IMAGE_MANIFEST_MAX_BYTES, &i.manifest, &i.manifest_len, err) < 0 ||
 	    image_manifest_parse(i.manifest, i.manifest_len, "manifest", &m, err) < 0)
 		return -err->code;
 	if (image_media_from_type(m.config.media_type, NULL) != IMAGE_MEDIA_CONFIG)
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
 				 "manifest %s is no container image (config of type '%.100s')", d->digest,
 				 m.config.media_type);
-	if (read_blob(a, out, &m.config, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
+	if (archive_read_blob(a, out, &m.config, IMAGE_CONFIG_MAX_BYTES, &i.config, &i.config_len, err) < 0)
 		return error_wrap(err, "image config");
 	int r = take_layers(out, &i, &m, err);
 
@@ -356,6 +355,7 @@ struct oci_walk {
 	const struct archive *a;
 	const struct image_platform *platform;
 	struct archive_images *out;
+	bool all; /* indexes are kept with all their platforms */
 	size_t seen;
 };
 
@@ -367,6 +367,35 @@ static bool is_attestation(const struct image_descriptor *d)
 
 static int read_index(struct oci_walk *w, const struct image_index *index, const struct spec_strs *inherited, int depth,
 		      struct error *err);
+
+/* --all-platforms: the index is kept, its image for this machine is read like any other. */
+static int keep_index(struct oci_walk *w, const struct image_descriptor *d, const struct image_index *index,
+		      const struct spec_strs *names, struct error *err)
+{
+	struct archive_images *out = w->out;
+	const struct image_descriptor *native;
+	const struct spec_strs no_names = {0};
+	struct archive_index kept = {.names = *names};
+
+	w->seen += index->manifest_count;
+	if (w->seen > INDEX_ENTRIES_MAX)
+		return error_set(err, ERROR_LIMIT, E2BIG, "the indexes have more than %u entries", INDEX_ENTRIES_MAX);
+	for (size_t i = 0; i < out->index_count; i++) {
+		if (str_eq(out->indexes[i].digest, d->digest)) {
+			add_names(&out->arena, &out->indexes[i].names, names);
+			return 0;
+		}
+	}
+	if (archive_index_read(w->a, out, d, index, w->platform, &kept, &native, err) < 0 ||
+	    (native && read_oci_image(w->a, native, &no_names, out, err) < 0))
+		return -err->code;
+	for (size_t i = 0; native && i < out->count; i++) {
+		if (str_eq(out->items[i].manifest_digest, native->digest))
+			memcpy(kept.image, out->items[i].id, sizeof(kept.image));
+	}
+	ARENA_PUSH(&out->arena, out->indexes, out->index_count) = kept;
+	return 0;
+}
 
 static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d, const struct spec_strs *names,
 			   int depth, struct error *err)
@@ -382,9 +411,11 @@ static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d,
 		if (depth >= INDEX_DEPTH_MAX)
 			return error_set(err, ERROR_LIMIT, ELOOP, "indexes point to indexes more than %d deep",
 					 INDEX_DEPTH_MAX);
-		if (read_blob(w->a, w->out, d, IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
+		if (archive_read_blob(w->a, w->out, d, IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
 		    image_index_parse(text, len, "index", &index, err) < 0)
 			return -err->code;
+		if (w->all)
+			return keep_index(w, d, &index, names, err);
 		return read_index(w, &index, names, depth + 1, err);
 	default:
 		return 0; /* not for us: an artifact beside the images */
@@ -395,9 +426,11 @@ static int read_descriptor(struct oci_walk *w, const struct image_descriptor *d,
 static int choose_platform(struct oci_walk *w, const struct image_index *index, const struct spec_strs *names,
 			   int depth, struct error *err)
 {
-	const struct image_descriptor *only = NULL;
+	const struct image_descriptor *only = NULL, *best = image_index_choose(index, w->platform);
 	size_t candidates = 0;
 
+	if (best)
+		return read_descriptor(w, best, names, depth, err);
 	for (size_t i = 0; i < index->manifest_count; i++) {
 		const struct image_descriptor *d = &index->manifests[i];
 
@@ -456,10 +489,10 @@ static bool top_is_platforms(const struct image_index *index)
 	return platforms > 1;
 }
 
-static int read_oci(const struct archive *a, const struct image_platform *platform, struct archive_images *out,
-		    struct error *err)
+static int read_oci(const struct archive *a, const struct image_platform *platform, bool all,
+		    struct archive_images *out, struct error *err)
 {
-	struct oci_walk w = {.a = a, .platform = platform, .out = out};
+	struct oci_walk w = {.a = a, .platform = platform, .out = out, .all = all};
 	autoclean(image_index_done) struct image_index index = {0};
 	struct spec_strs no_names = {0};
 	const char *text;
@@ -468,7 +501,14 @@ static int read_oci(const struct archive *a, const struct image_platform *platfo
 	if (read_document(a, out, "index.json", IMAGE_MANIFEST_MAX_BYTES, &text, &len, err) < 0 ||
 	    image_index_parse(text, len, "index.json", &index, err) < 0)
 		return -err->code;
-	return read_index(&w, &index, &no_names, top_is_platforms(&index) ? 1 : 0, err);
+	const bool platforms = top_is_platforms(&index);
+
+	if (all && platforms)
+		return error_hint((error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					     "its platforms stand in index.json itself, not in an index with a digest"),
+				   err),
+				  "load them one by one with --platform, and join them with `bothy manifest create`");
+	return read_index(&w, &index, &no_names, platforms ? 1 : 0, err);
 }
 
 /* ---- Docker ---- */
@@ -605,6 +645,36 @@ static bool has_file(const struct archive *a, const char *name)
 	return fd >= 0;
 }
 
+/* Is the image here as one of an index only? */
+static bool belongs_to_index(const struct archive_images *images, const struct archive_image *image)
+{
+	for (size_t i = 0; image->names.count == 0 && i < images->index_count; i++) {
+		if (str_eq(images->indexes[i].image, image->id))
+			return true;
+	}
+	return false;
+}
+
+static int give_name(struct archive_images *images, const char *name, struct error *err)
+{
+	struct spec_strs names = {0};
+	size_t things = images->index_count;
+	bool bad = false;
+
+	for (size_t i = 0; i < images->count; i++)
+		things += !belongs_to_index(images, &images->items[i]);
+	if (things > 1)
+		return error_set(err, ERROR_INVALID, EINVAL, "%zu images cannot all be named '%s'", things, name);
+	add_name(&images->arena, &names, name, &bad);
+	if (bad)
+		return error_set(err, ERROR_INVALID, EINVAL, "'%s' is no valid image name", name);
+	if (images->index_count)
+		images->indexes[0].names = names;
+	else
+		images->items[0].names = names;
+	return 0;
+}
+
 int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret,
 		 struct error *err)
 {
@@ -613,7 +683,7 @@ int archive_read(const struct archive *a, const struct store_load_options *o, st
 	int r;
 
 	if (has_file(a, "index.json"))
-		r = read_oci(a, &platform, &images, err);
+		r = read_oci(a, &platform, o->all_platforms, &images, err);
 	else if (a->layout_fd < 0 && has_file(a, "manifest.json"))
 		r = read_docker(a, &images, err);
 	else
@@ -622,20 +692,20 @@ int archive_read(const struct archive *a, const struct store_load_options *o, st
 			"this is no image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
 	if (r < 0)
 		return r;
-	if (images.count == 0)
+	if (images.count == 0 && images.index_count == 0)
 		return error_set(err, ERROR_INVALID, ENOENT, "there is no image in it");
 	for (size_t i = 0; o->no_names && i < images.count; i++)
 		images.items[i].names = (struct spec_strs){0};
-	if (o->name) {
-		bool bad = false;
-
-		if (images.count > 1)
-			return error_set(err, ERROR_INVALID, EINVAL, "%zu images cannot all be named '%s'",
-					 images.count, o->name);
-		images.items[0].names = (struct spec_strs){0};
-		add_name(&images.arena, &images.items[0].names, o->name, &bad);
-		if (bad)
-			return error_set(err, ERROR_INVALID, EINVAL, "'%s' is no valid image name", o->name);
+	if (o->name && give_name(&images, o->name, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < images.index_count; i++) {
+		/* An index stays for its names. */
+		if (images.indexes[i].names.count == 0)
+			return error_hint((error_set(err, ERROR_INVALID, EINVAL,
+						     "the index %s has no name to be kept by",
+						     images.indexes[i].digest),
+					   err),
+					  "give it one: --name NAME:TAG");
 	}
 	*ret = images;
 	images = (struct archive_images){0};

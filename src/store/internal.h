@@ -174,16 +174,36 @@ struct archive_image {
 	struct archive_blob *layers; /* lowest first */
 	struct image_config *parsed; /* owned by struct archive_images */
 };
+/* An index that is kept with all its platforms. */
+struct archive_index {
+	struct spec_strs names; /* full */
+	char digest[DIGEST_TEXT_MAX];
+	char image[DIGEST_TEXT_MAX]; /* id of the image for this machine, which is one of the images; "": it has none */
+	const char *media_type, *native; /* manifest of that image; NULL */
+	struct archive_blob *blobs;      /* all that it needs, itself included */
+	size_t blob_count;
+	struct spec_strs manifests; /* what it lists, in order */
+};
 struct archive_images {
 	struct arena arena;
 	size_t bytes; /* of documents so far: bounded */
 	struct archive_image *items;
 	size_t count;
+	struct archive_index *indexes;
+	size_t index_count;
 };
 void archive_images_done(struct archive_images *i);
 /* Read the documents: choose OCI or Docker form, follow indexes, check every digest, size and media type. */
 int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret,
 		 struct error *err);
+/* A document by its descriptor, of at most @max bytes, in the arena of @out; digest and size must be what it says. */
+int archive_read_blob(const struct archive *a, struct archive_images *out, const struct image_descriptor *d, size_t max,
+		      const char **ret, size_t *ret_len, struct error *err);
+/* Note everything the index @d needs, whose text is parsed as @index; and which of its
+ * manifests is for @platform (@ret_native; NULL: none). Fills @ret but for the image. (archive_index.c) */
+int archive_index_read(const struct archive *a, struct archive_images *out, const struct image_descriptor *d,
+		       const struct image_index *index, const struct image_platform *platform,
+		       struct archive_index *ret, const struct image_descriptor **ret_native, struct error *err);
 /* Open a file of the archive by name (links inside the archive are followed); a regular file, for reading.
  * @ret_member: for a split archive the member it is; NULL otherwise. Returns the fd or <0. */
 int archive_open(const struct archive *a, const char *name, const struct worker_member **ret_member, int64_t *ret_size,

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -180,6 +181,20 @@ static int stage_image(struct load *l, const struct archive_image *image, struct
 	return 0;
 }
 
+/* What indexes need besides the image for this machine, packed as it is. */
+static int stage_indexes(struct load *l, struct error *err)
+{
+	for (size_t i = 0; i < l->images.index_count; i++) {
+		const struct archive_index *index = &l->images.indexes[i];
+
+		for (size_t n = 0; n < index->blob_count; n++) {
+			if (stage_layer_blob(l, &index->blobs[n], err) < 0)
+				return error_wrap(err, "image %s", index->names.items[0]);
+		}
+	}
+	return 0;
+}
+
 static int stage_images(struct load *l, struct error *err)
 {
 	for (size_t i = 0; i < l->images.count; i++) {
@@ -191,7 +206,7 @@ static int stage_images(struct load *l, struct error *err)
 		if (!known && stage_image(l, image, err) < 0)
 			return error_wrap(err, "image %s", image->names.count ? image->names.items[0] : image->id);
 	}
-	return 0;
+	return stage_indexes(l, err);
 }
 
 static int start_layer(struct load *l, struct staged_layer *n, struct error *err)
@@ -319,6 +334,50 @@ static int record_one(struct load *l, const struct archive_image *image, struct 
 	return 0;
 }
 
+/* The entry of the result that names of @index belong to: of its image, else one of its own. */
+static struct store_loaded_image *result_of_index(const struct archive_index *index, struct store_load_result *ret)
+{
+	for (size_t i = 0; *index->image && i < ret->count; i++) {
+		if (str_eq(ret->images[i].id, index->image))
+			return &ret->images[i];
+	}
+	struct store_loaded_image *out = &ARENA_PUSH(&ret->arena, ret->images, ret->count);
+
+	*out = (struct store_loaded_image){.id = arena_strdup(&ret->arena, index->digest)};
+	return out;
+}
+
+static int record_index(struct load *l, const struct archive_index *index, struct store_load_result *ret,
+			struct error *err)
+{
+	struct store_loaded_image *out = result_of_index(index, ret);
+	const int64_t now = clock_realtime_ns();
+
+	if (record_run(l->store, "INSERT OR IGNORE INTO indexes(digest, media_type, published_ns) VALUES(?1, ?2, ?3)",
+		       (const char *const[]){index->digest, index->media_type}, 2, &now, 1, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < index->manifests.count; i++) {
+		const char *manifest = index->manifests.items[i];
+
+		if (index_run(l->store, err,
+			      "INSERT OR REPLACE INTO index_images(indexdigest, manifest, image) VALUES(?1, ?2,"
+			      " coalesce((SELECT id FROM images WHERE manifest = ?2 LIMIT 1), ?3))",
+			      index->digest, manifest, str_eq(manifest, index->native) ? index->image : "", NULL) < 0)
+			return -err->code;
+	}
+	for (size_t i = 0; i < index->blob_count; i++) {
+		if (record_owner(l->store, index->digest, index->blobs[i].digest, err) < 0)
+			return -err->code;
+	}
+	for (size_t i = 0; i < index->names.count; i++) {
+		spec_strs_push(&ret->arena, &out->names, arena_strdup(&ret->arena, index->names.items[i]));
+		if (record_name(l->store, index->names.items[i], index->image, index->digest, index->media_type, err) <
+		    0)
+			return -err->code;
+	}
+	return 0;
+}
+
 /* Returns 0, 1 (something that was found in the store has been removed since: stage it, what came is published), <0. */
 static int publish_all(struct load *l, struct store_load_result *ret, struct error *err)
 {
@@ -329,6 +388,12 @@ static int publish_all(struct load *l, struct store_load_result *ret, struct err
 	for (size_t i = 0; i < l->images.count; i++) {
 		if (record_one(l, &l->images.items[i], ret, err) < 0 ||
 		    record_missing(l->store, l->images.items[i].id, &missing, err) < 0)
+			return -err->code;
+		all_missing += missing;
+	}
+	for (size_t i = 0; i < l->images.index_count; i++) {
+		if (record_index(l, &l->images.indexes[i], ret, err) < 0 ||
+		    record_missing(l->store, l->images.indexes[i].digest, &missing, err) < 0)
 			return -err->code;
 		all_missing += missing;
 	}

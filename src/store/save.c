@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From images to an archive. Two steps: the plan looks the images up and opens each blob once, while it holds the lock that
- * removals need; the writing then needs neither the lock nor the index, so that nobody waits for a slow reader, and a blob
- * that is removed meanwhile is still read to its end.
+ * From images to an archive, the second step: what the plan (save_plan.c) holds open is written. This needs neither a lock nor the
+ * index, so that nobody waits for a slow reader, and a blob that is removed meanwhile is still read to its end.
  *
  * Blobs go out as they came in. Layers that came in compressed stay so in docker-archives, too: docker, podman and skopeo
  * look at the content, not at the name. What an archive says depends on the images and on who saves them alone.
@@ -41,189 +40,6 @@ int store_save_format_parse(const char *word, enum store_save_format *ret, struc
 	}
 	return error_set(err, ERROR_INVALID, EINVAL,
 			 "--format: expected docker-archive, oci-archive, oci-dir or docker-dir, got \"%.100s\"", word);
-}
-
-/* ---- the plan ---- */
-
-struct planner {
-	struct store *store;
-	int blobs_fd; /* borrowed; the folder */
-	struct store_save_plan *plan;
-};
-
-void store_save_done(struct store_save_plan *p)
-{
-	for (size_t i = 0; i < p->blob_count; i++)
-		fd_close(&p->blobs[i].fd);
-	arena_done(&p->arena);
-	*p = (struct store_save_plan){0};
-}
-
-/* The number of the blob @digest, opened on first need. @size <0: not known. */
-static int add_blob(struct planner *p, const char *digest, int64_t size, bool layer, size_t *ret, struct error *err)
-{
-	struct store_save_plan *plan = p->plan;
-	struct stat st;
-
-	for (size_t i = 0; i < plan->blob_count; i++) {
-		if (str_eq(plan->blobs[i].digest, digest)) {
-			*ret = i;
-			return 0;
-		}
-	}
-	if (!digest_supported(digest))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported",
-				 digest);
-	autofd int fd = safepath_child(p->blobs_fd, image_digest_hex(digest), O_RDONLY, err);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		error_set(err, ERROR_NOT_FOUND, ENOENT, "the blob %s is missing from the store", digest);
-		return error_hint(err, "pull or load the image again");
-	}
-	if (!S_ISREG(st.st_mode) || (size >= 0 && st.st_size != size))
-		return error_set(err, ERROR_INVALID, EBADMSG,
-				 "the blob %s in the store is damaged: it has %lld bytes, not %lld", digest,
-				 (long long)st.st_size, (long long)size);
-	*ret = plan->blob_count;
-	struct store_saved_blob *b = &ARENA_PUSH(&plan->arena, plan->blobs, plan->blob_count);
-	*b = (struct store_saved_blob){.digest = arena_strdup(&plan->arena, digest),
-				       .size = st.st_size,
-				       .fd = take_fd(&fd),
-				       .layer = layer};
-	return 0;
-}
-
-static int add_parts(struct planner *p, struct store_saved_image *out, const char *text, size_t len, struct error *err)
-{
-	autoclean(image_manifest_done) struct image_manifest m = {0};
-	struct arena *a = &p->plan->arena;
-	size_t count = 0;
-
-	if (image_manifest_parse(text, len, "manifest", &m, err) < 0 ||
-	    add_blob(p, m.config.digest, m.config.size, false, &out->config, err) < 0)
-		return -err->code;
-	out->media_type = arena_strdup(a, m.media_type ? m.media_type : "application/vnd.oci.image.manifest.v1+json");
-	for (size_t i = 0; i < m.layer_count; i++) {
-		size_t number;
-
-		if (add_blob(p, m.layers[i].digest, m.layers[i].size, true, &number, err) < 0)
-			return -err->code;
-		ARENA_PUSH(a, out->layers, count) = number;
-	}
-	return 0;
-}
-
-static void add_name(struct store_save_plan *plan, struct store_saved_image *i, const char *name)
-{
-	for (size_t n = 0; n < i->names.count; n++) {
-		if (str_eq(i->names.items[n], name))
-			return;
-	}
-	spec_strs_push(&plan->arena, &i->names, arena_strdup(&plan->arena, name));
-}
-
-/* Image @found, which was asked for as @name (NULL: by its id), once however often it is named. */
-static int add_image(struct planner *p, const struct store_image *found, const char *name, struct error *err)
-{
-	struct store_save_plan *plan = p->plan;
-	struct store_saved_image *i = NULL;
-	autofree char *text = NULL;
-	size_t len, number;
-
-	for (size_t n = 0; n < plan->image_count && !i; n++) {
-		if (str_eq(plan->images[n].manifest_digest, found->manifest_digest))
-			i = &plan->images[n];
-	}
-	if (!i) {
-		struct store_saved_image made = {
-			.id = arena_strdup(&plan->arena, found->id),
-			.manifest_digest = arena_strdup(&plan->arena, found->manifest_digest),
-		};
-
-		if (store_blob_read(p->store, found->manifest_digest, &text, &len, err) < 0 ||
-		    add_blob(p, found->manifest_digest, (int64_t)len, false, &number, err) < 0 ||
-		    add_parts(p, &made, text, len, err) < 0)
-			return -err->code;
-		made.target = made.manifest_digest;
-		made.target_size = (int64_t)len;
-		for (size_t n = 0; n < found->layer_count; n++)
-			spec_strs_push(&plan->arena, &made.diff_ids,
-				       arena_strdup(&plan->arena, found->layers[n].diff_id));
-		i = &ARENA_PUSH(&plan->arena, plan->images, plan->image_count);
-		*i = made;
-	}
-	if (name)
-		add_name(plan, i, name);
-	return 0;
-}
-
-/* The names of the repository @full (without a tag), in order. */
-static int names_of_repository(struct store *s, const char *full, struct strv *ret, struct error *err)
-{
-	autostmt sqlite3_stmt *q = NULL;
-	autofree char *from = mem_printf("%s:", full), *to = mem_printf("%s;", full); /* ';' follows ':' */
-	int r;
-
-	if (index_prepare(s, "SELECT name FROM names WHERE name >= ?1 AND name < ?2 ORDER BY name", &q, err) < 0)
-		return -err->code;
-	sqlite3_bind_text(q, 1, from, -1, SQLITE_STATIC);
-	sqlite3_bind_text(q, 2, to, -1, SQLITE_STATIC);
-	while ((r = index_step(s, q, err)) > 0)
-		strv_push(ret, index_text(q, 0));
-	return r;
-}
-
-static int add_found(struct planner *p, const char *name, struct error *err)
-{
-	autoimage struct store_image found = {0};
-
-	if (store_image_find(p->store, name, &found, err) < 0)
-		return -err->code;
-	if (add_image(p, &found, found.name, err) < 0)
-		return error_wrap(err, "image %s", name);
-	return 0;
-}
-
-/* What one word of the command line means. */
-static int add_word(struct planner *p, const char *word, struct error *err)
-{
-	autostrv struct strv names = {0};
-	struct image_reference ref = {0};
-	struct error no_reference;
-	struct arena a = {0};
-	int r = 0;
-
-	if (image_reference_parse(&a, word, &ref, &no_reference) == 0 && !ref.tag && !ref.digest)
-		r = names_of_repository(p->store, image_reference_full(&a, &ref), &names, err);
-	arena_done(&a);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < names.count; i++) {
-		if (add_found(p, names.items[i], err) < 0)
-			return -err->code;
-	}
-	return names.count ? 0 : add_found(p, word, err);
-}
-
-int store_save_plan(struct store *s, char *const *names, size_t count, struct store_save_plan *ret, struct error *err)
-{
-	autosave struct store_save_plan plan = {0};
-	struct planner p = {.store = s, .plan = &plan};
-
-	/* Everything is opened before a removal may take it. */
-	autofd int lock = safepath_lock(s->root_fd, STORE_USE_LOCK, false, true, err);
-	if (lock < 0 || index_open(s, false, err) < 0)
-		return -err->code;
-	autofd int blobs = store_folder(s, "blobs/sha256", err);
-	if (blobs < 0)
-		return blobs;
-	p.blobs_fd = blobs;
-	for (size_t i = 0; i < count; i++) {
-		if (add_word(&p, names[i], err) < 0)
-			return -err->code;
-	}
-	*ret = plan;
-	plan = (struct store_save_plan){0};
-	return 0;
 }
 
 /* ---- documents of an archive ---- */
@@ -293,6 +109,8 @@ static struct json *make_docker(const struct store_save_plan *p, enum store_save
 
 	for (size_t i = 0; i < p->image_count; i++) {
 		const struct store_saved_image *image = &p->images[i];
+		if (!image->id) /* an index without an image for this machine: Docker's form has no word for it */
+			continue;
 		struct json *entry = json_new_object(), *tags = json_new_array(), *layers = json_new_array();
 
 		blob_name(f, &p->blobs[image->config], name);
@@ -303,7 +121,7 @@ static struct json *make_docker(const struct store_save_plan *p, enum store_save
 		json_set(entry, "RepoTags", image->names.count ? tags : NULL);
 		if (!image->names.count)
 			json_unref(tags);
-		for (size_t n = 0; n < image->diff_ids.count; n++) {
+		for (size_t n = 0; n < image->layer_count; n++) {
 			blob_name(f, &p->blobs[image->layers[n]], name);
 			json_push(layers, json_new_str(name));
 		}
@@ -413,6 +231,9 @@ static int write_docker(struct writer *w, struct error *err)
 {
 	autojson struct json *j = make_docker(w->plan, w->format);
 
+	/* An empty list would be an archive without images to who looks at it first. */
+	if (json_len(j) == 0)
+		return 0;
 	return write_json(w, "manifest.json", j, err);
 }
 

@@ -214,11 +214,12 @@ struct store_load_options {
 	const char *name;                      /* give the (single) image this name; NULL: the names in the archive */
 	bool no_names;                         /* give no names at all */
 	const struct image_platform *platform; /* NULL: this machine's */
+	bool all_platforms; /* keep indexes with all their platforms; this machine's is unpacked, the others stay packed */
 	struct store_limits limits;
 };
 
 struct store_loaded_image {
-	const char *id;
+	const char *id;         /* digest of an index that has nothing for this machine */
 	struct spec_strs names; /* full names given by this load, may be none */
 	bool unchanged;         /* the image was there already */
 };
@@ -266,14 +267,15 @@ struct store_saved_blob {
 	bool skip;  /* for the caller to set: the reader has it already, it is not written (layers only) */
 };
 struct store_saved_image {
-	const char *id, *manifest_digest;
-	const char *media_type; /* of what the index of the archive points to: a manifest or an index */
-	const char *target;     /* its digest */
+	const char *id, *manifest_digest; /* of an index: of its image for this machine, NULL when it has none */
+	const char *media_type;           /* of what the index of the archive points to: a manifest or an index */
+	const char *target;               /* its digest */
 	int64_t target_size;
 	struct spec_strs names; /* full */
 	size_t config;          /* which of the blobs */
 	size_t *layers;         /* the same, lowest first */
-	struct spec_strs diff_ids;
+	size_t layer_count;
+	struct spec_strs diff_ids; /* of an image that is unpacked here */
 };
 /* Everything that saving some images needs, held open: no removal can take it away any more. */
 struct store_save_plan {
@@ -285,9 +287,15 @@ struct store_save_plan {
 };
 #define autosave __attribute__((cleanup(store_save_done)))
 
-/* Find what @names mean and open it: NAME:TAG, NAME@DIGEST, an id, or a repository alone for all of its tags (as Docker).
- * Returns 0, or <0: as store_image_find. */
-int store_save_plan(struct store *s, char *const *names, size_t count, struct store_save_plan *ret, struct error *err);
+struct store_save_options {
+	const struct image_platform *platform; /* of an index, this one only; NULL: all of it */
+	bool single;                           /* of an index, this machine's only: the form cannot hold an index */
+};
+/* Find what @names mean and open it: NAME:TAG, NAME@DIGEST, an id, or a repository alone for all of its tags (as Docker). A name
+ * of an index that is here with all its platforms is that index. @options NULL: single.
+ * Returns 0, or <0: as store_image_find; UNSUPPORTED (nothing for the platform). */
+int store_save_plan(struct store *s, char *const *names, size_t count, const struct store_save_options *options,
+		    struct store_save_plan *ret, struct error *err);
 void store_save_done(struct store_save_plan *p);
 
 enum store_save_format {

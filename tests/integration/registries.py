@@ -234,3 +234,23 @@ class Liar:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+def index_in(registry, repository, tag, entries, images):
+    for image in images:
+        for data in image.blobs.values():
+            registry.put_blob(repository, data)
+        registry.put_manifest(repository, image.digest, image.manifest)
+    text = index_of(entries)
+    registry.put_manifest(repository, tag, text, INDEX)
+    return digest_of(text)
+
+
+def several_platforms(registry):
+    native = Image([tar_of({"who": b"native"})])
+    other = Image([tar_of({"who": b"arm v7"})], platform=("linux", "arm"))
+    older = Image([tar_of({"who": b"arm v6"})], platform=("linux", "arm"))
+    attestation = Image([tar_of({"proof": b"x"})], platform=("unknown", "unknown"))
+    entries = [attestation.entry(), older.entry(variant="v6"), other.entry(variant="v7"), native.entry()]
+    top = index_in(registry, "team/multi", "1", entries, [native, other, older, attestation])
+    return native, other, older, attestation, top, f"{registry.host}/team/multi:1"

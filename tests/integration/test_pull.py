@@ -13,7 +13,7 @@ import threading
 import time
 
 from harness import check, check_equal, check_in, skip, test
-from registries import CONFIG, INDEX, MANIFEST, Gate, Image, Liar, Registry, digest_of, index_of, tar_of
+from registries import CONFIG, Gate, INDEX, Image, Liar, MANIFEST, Registry, digest_of, index_in, index_of, several_platforms, tar_of
 
 
 def noise(seed, size):
@@ -82,26 +82,6 @@ def what_is_there_is_not_asked_for(w):
     check_in("Downloaded newer image", pull(w, first).out)
     check_equal(blob_requests(registry), [])
     check_equal(w.bothy("images", "-q", "--no-trunc").out.count("\n"), 2)
-
-
-def index_in(registry, repository, tag, entries, images):
-    for image in images:
-        for data in image.blobs.values():
-            registry.put_blob(repository, data)
-        registry.put_manifest(repository, image.digest, image.manifest)
-    text = index_of(entries)
-    registry.put_manifest(repository, tag, text, INDEX)
-    return digest_of(text)
-
-
-def several_platforms(registry):
-    native = Image([tar_of({"who": b"native"})])
-    other = Image([tar_of({"who": b"arm v7"})], platform=("linux", "arm"))
-    older = Image([tar_of({"who": b"arm v6"})], platform=("linux", "arm"))
-    attestation = Image([tar_of({"proof": b"x"})], platform=("unknown", "unknown"))
-    entries = [attestation.entry(), older.entry(variant="v6"), other.entry(variant="v7"), native.entry()]
-    top = index_in(registry, "team/multi", "1", entries, [native, other, older, attestation])
-    return native, other, older, attestation, top, f"{registry.host}/team/multi:1"
 
 
 @test

@@ -13,6 +13,7 @@ import tarfile
 import hostile_tar as hostile
 import test_store as forms
 from harness import check, check_equal, check_in, skip, test
+from registries import Registry, several_platforms
 
 
 def ok(w, *args, **kwargs):
@@ -200,3 +201,118 @@ def skopeo_and_umoci_read_it(w):
         done = w.run(["umoci", "unpack", *([] if w.root else ["--rootless"]), "--image", w.tmp / "oci-dir:1", w.tmp / "bundle"])
         check_equal(done.code, 0, f"umoci: {done!r}")
         check_equal(os.listdir(w.tmp / "bundle/rootfs/d"), ["f1"])
+
+
+def multi(w):
+    """An image for several platforms, pulled with all of them: the images, the digest of its index, its name."""
+    native, other, older, attestation, top, name = several_platforms(Registry(w))
+    ok(w, "pull", "-q", "--tls-verify=false", "--all-platforms", name)
+    return (native, other, older, attestation), top, name
+
+
+def layout_members(path):
+    if path.is_file():
+        return members(path)
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+@test
+def an_index_is_saved_with_all_platforms(w):
+    images, top, name = multi(w)
+    native, other = images[:2]
+    for form in ("oci-archive", "oci-dir", "docker-oci-archive"):
+        out = w.tmp / form
+        ok(w, "save", "--format", form, "-o", out, name)
+        files = layout_members(out)
+        check_layout(files, top, name)
+        for image in images:
+            for digest in [*image.blobs, image.digest]:
+                check(f"blobs/sha256/{digest[7:]}" in files, f"{form}: {digest}")
+    docker = json.loads(files["manifest.json"])
+    check_equal([d["Config"] for d in docker], [f"blobs/sha256/{native.id[7:]}"], "Docker's form has this machine's")
+    if shutil.which("skopeo"):
+        raw = subprocess.run(["skopeo", "inspect", "--raw", f"oci-archive:{w.tmp}/oci-archive:{name.rsplit(':', 1)[1]}"], check=True,
+                             stdout=subprocess.PIPE).stdout
+        check_equal(f"sha256:{hashlib.sha256(raw).hexdigest()}", top, "skopeo inspect --raw")
+    if shutil.which("umoci"):
+        said = subprocess.run(["umoci", "ls", "--layout", w.tmp / "oci-dir"], check=True, stdout=subprocess.PIPE).stdout
+        check_equal(said.decode().split(), ["1"])
+    ok(w, "save", "--format", "docker-archive", "-o", w.tmp / "d.tar", name)
+    check_equal([d["Config"] for d in json.loads(members(w.tmp / "d.tar")["manifest.json"])], [f"{native.id[7:]}.json"])
+    for form in ("docker-oci-archive", "docker-archive"):
+        ok(w, "save", "--platform", "linux/arm/v7", "--format", form, "-o", w.tmp / "arm.tar", name)
+        files = members(w.tmp / "arm.tar")
+        check(not any(native.id[7:] in n for n in files), "another platform is in it")
+        check(any(other.id[7:] in n for n in files), "the platform is not in it")
+    check_equal(w.bothy("save", "--platform", "linux/s390x", "-o", w.tmp / "x", name).code, 125)
+    check_in("linux/arm/v7", w.bothy("save", "--platform", "linux/arm/v7", "-o", w.tmp / "x", native.id).err)
+
+
+@test
+def an_index_is_loaded_with_all_platforms(w):
+    images, top, name = multi(w)
+    native, other = images[:2]
+    for form in ("oci-archive", "oci-dir", "docker-oci-archive"):
+        out, root = w.tmp / form, w.tmp / f"store-{form}"
+        ok(w, "save", "--format", form, "-o", out, name)
+        for _ in range(2):  # the second changes nothing
+            done = forms.load(w, root, out, "--all-platforms")
+            check_equal((done.code, done.out), (0, f"Loaded image: {name}\n"), f"{done!r}")
+            check_equal(forms.store(w, root, "images", "-q", "--no-trunc").out, native.id + "\n")
+            check_equal(set(os.listdir(root / "blobs/sha256")), {d[7:] for i in images for d in [*i.blobs, i.digest]} | {top[7:]})
+        forms.check_consistent(root, True)
+        again = w.tmp / f"again-{form}"
+        check_equal(forms.store(w, root, "save", "--format", form, "-o", again, name).code, 0)
+        check_equal(layout_members(again), layout_members(out), f"{form}: saved again")
+        check_equal(forms.store(w, root, "system", "check").code, 0)
+        check_equal(forms.store(w, root, "rmi", name).code, 0)
+        check_equal(os.listdir(root / "blobs/sha256"), [], "goes with its name")
+        # Without the word, this machine's.
+        check_equal(forms.load(w, root, out).code, 0)
+        check(other.digest[7:] not in os.listdir(root / "blobs/sha256"))
+        # What is here already in one form becomes the index.
+        check_equal(forms.load(w, root, out, "--all-platforms", "--name", "team/new:2").out, "Loaded image: team/new:2\n")
+        check(other.digest[7:] in os.listdir(root / "blobs/sha256"))
+        check_equal(forms.store(w, root, "rmi", name, "team/new:2").code, 0)
+        check_equal(os.listdir(root / "blobs/sha256"), [])
+
+
+@test
+def an_index_that_lacks_something(w):
+    images, top, name = multi(w)
+    ok(w, "save", "--format", "oci-dir", "-o", w.tmp / "whole", name)
+    root = w.tmp / "s"
+    for what in (images[1].digest, images[1].id, images[1].layers[0], images[3].layers[0], top):
+        for damage in (b"", None):
+            folder = w.tmp / "broken"
+            shutil.copytree(w.tmp / "whole", folder)
+            path = folder / "blobs/sha256" / what[7:]
+            path.unlink()
+            if damage is not None:
+                path.write_bytes(damage)
+            done = forms.load(w, root, folder, "--all-platforms")
+            check_equal((done.code, done.out), (125, ""), f"{what} {damage}: {done!r}")
+            if what != top:
+                check_equal(forms.load(w, root, folder).code, 0, "this machine's is whole")
+                forms.store(w, root, "rmi", name)
+            forms.check_empty(root)
+            shutil.rmtree(folder)
+    done = forms.load(w, root, w.tmp / "whole", "--all-platforms", "--platform", "linux/arm")
+    check_in("cannot be given together", done.err)
+
+
+@test
+def a_list_for_other_machines_only(w):
+    images, _, name = multi(w)
+    other = images[1]
+    ok(w, "pull", "-q", "--tls-verify=false", "--platform", "linux/arm/v7", name)
+    ok(w, "manifest", "create", "team/list:1", other.id)
+    ok(w, "save", "-o", w.tmp / "l.tar", "team/list:1")
+    files = members(w.tmp / "l.tar")
+    check("manifest.json" not in files, "Docker's form of nothing")
+    check_in(f"blobs/sha256/{other.layers[0][7:]}", files)
+    root = w.tmp / "s"
+    check_equal(forms.load(w, root, w.tmp / "l.tar", "--all-platforms").out, "Loaded image: team/list:1\n")
+    check_equal(forms.store(w, root, "manifest", "exists", "team/list:1").code, 0)
+    check_equal(forms.store(w, root, "system", "check").code, 0)
+    check_in("platform", w.bothy("save", "--format", "docker-archive", "-o", w.tmp / "x", "team/list:1").err)
