@@ -31,6 +31,7 @@ struct talk {
 
 /* ---- lines ---- */
 
+/* Who has ended does not listen; why is in what he said before, or in its lack: whoever hears next finds out. */
 static int say(const struct talk *t, const struct scp_message *m, struct error *err)
 {
 	autobuf struct buf line = BUF_INIT(SCP_LINE_MAX);
@@ -39,7 +40,7 @@ static int say(const struct talk *t, const struct scp_message *m, struct error *
 		return error_set(err, ERROR_LIMIT, E2BIG, "the image has too many layers to talk about");
 	int r = fd_write_all(t->out, buf_str(&line), line.len);
 
-	return r < 0 ? error_sys(err, -r, "cannot speak to the other host") : 0;
+	return r < 0 && r != -EPIPE ? error_sys(err, -r, "cannot speak to the other host") : 0;
 }
 
 /* One line; what stands behind it is not read: an archive may follow. Returns 1, 0 at the end, <0. */

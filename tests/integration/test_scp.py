@@ -18,7 +18,13 @@ printf '%s\\n' "$@" >{dir}/args
 shift
 export PATH={path}
 echo 'Welcome to this host'
-tee {dir}/sent | sh -c "$*" | tee {dir}/came
+# As with ssh, all is over when the far command has ended, whether or not more could be sent to it.
+exec 3<&0
+/usr/bin/mkfifo {dir}/in.$$
+tee {dir}/sent <&3 >{dir}/in.$$ &
+sh -c "$*" <{dir}/in.$$ 3<&- | tee {dir}/came 3<&-
+kill $! 2>/dev/null
+/bin/rm {dir}/in.$$
 """
 
 
@@ -97,7 +103,7 @@ def a_hostile_host_gives_no_names(w):
     files["index.json"] = files["index.json"].replace(b'"tag1"', b'"docker.io/library/debian:latest"')
     (w.tmp / "evil.tar").write_bytes(hostile.outer(files))
     blobs = json.dumps([{"digest": hostile.sha(b), "size": len(b)} for b in forms.simple_layers()])
-    far.program("bothy", f'printf \'{{"bothy":1,"kind":"offer","blobs":{blobs}}}\\n\'; cat {w.tmp}/evil.tar')
+    far.program("bothy", f'printf \'{{"bothy":1,"kind":"offer","blobs":{blobs}}}\\n\'; read -r want; cat {w.tmp}/evil.tar')
     check_equal(ok(w, "image", "scp", "far::team/app:1"), "Loaded image: team/app:1\n")
     check("debian" not in ok(w, "images"), "a name of the other host's choice")
     ok(w, "rmi", "team/app:1")
@@ -106,7 +112,7 @@ def a_hostile_host_gives_no_names(w):
             ("echo '{\"bothy\":1,\"kind\":\"done\"}'", "order"), ("echo '{\"bothy\":2,\"kind\":\"offer\"}'", "form 2"),
             ("echo '{\"bothy\":1,\"kind\":\"error\",\"text\":\"\\u001b[31mred\"}'", "red"), ("echo '{\"bothy\":1'", "no JSON"),
             ("yes", "talks without end"), ("tr '\\0' x </dev/zero", "without end"), ("exit 3", "ends the connection"),
-            (f'printf \'{{"bothy":1,"kind":"offer","blobs":{blobs}}}\\n\'; head -c 5000 {w.tmp}/evil.tar', "ends")):
+            (f'printf \'{{"bothy":1,"kind":"offer","blobs":{blobs}}}\\n\'; read -r want; head -c 5000 {w.tmp}/evil.tar', "ends")):
         far.program("bothy", body)
         done = w.bothy("image", "scp", "far::team/app:1")
         check_equal((done.code, done.out), (125, ""), f"{body}: {done!r}")
