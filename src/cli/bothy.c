@@ -5,6 +5,7 @@
  */
 #include "cli/bothy.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -26,10 +27,11 @@ const struct program bothy_program = {
 	.options = options,
 	.commands = bothy_commands,
 	.values = bothy_values,
-	.examples = "  bothy run                                   a shell in the image that comes with bothy\n"
-		    "  skopeo copy docker://debian:12 docker-archive:d.tar:debian:12 && bothy load -i d.tar\n"
-		    "  bothy run -it --rm -m 64m debian:12 bash    a shell in a loaded image, with 64 MiB of memory\n"
-		    "  bothy run --explain debian:12 true          what starting a container takes, step by step",
+	.examples =
+		"  bothy run                                   a shell in the image that comes with bothy\n"
+		"  bothy run -it --rm -m 64m debian:12 bash    a shell in an image, which is pulled first, with 64 MiB of memory\n"
+		"  bothy images                                what is here\n"
+		"  bothy run --explain debian:12 true          what starting a container takes, step by step",
 };
 
 int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *err)
@@ -64,11 +66,22 @@ static int exit_code(const struct error *err)
 	}
 }
 
+/* A full disk below `bothy inspect >FILE` must not look like success. Whoever closed the pipe has had enough. */
+static int flush_output(int r, struct error *err)
+{
+	const bool lost = ferror(stdout) != 0;
+
+	errno = EIO;
+	if ((fflush(stdout) == 0 && !lost) || errno == EPIPE || r < 0)
+		return r;
+	return error_sys(err, errno, "write standard output");
+}
+
 int cli_bothy_main(int argc, char **argv)
 {
 	struct bothy_global g = {.argv = argv};
 	struct error err = {};
-	int r = command_run(&bothy_program, argc - 1, argv + 1, &g, setup, &err);
+	int r = flush_output(command_run(&bothy_program, argc - 1, argv + 1, &g, setup, &err), &err);
 
 	if (r >= 0)
 		return r;

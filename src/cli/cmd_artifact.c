@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "cli/bothy.h"
 
 struct artifact_cli {
@@ -56,6 +57,13 @@ static const struct option pull_table[] = {
 };
 /* clang-format on */
 
+/* What the registry says begins with the name often: once is enough. */
+static int failed(const char *what, const char *name, struct error *err)
+{
+	return str_starts(err->msg, name) ? error_wrap(err, "artifact %s", what)
+					  : error_wrap(err, "artifact %s %s", what, name);
+}
+
 static int run_push(void *global, void *options, const struct args *args, struct error *err)
 {
 	struct artifact_cli *c = options;
@@ -64,7 +72,7 @@ static int run_push(void *global, void *options, const struct args *args, struct
 	(void)global;
 	c->o.registry.no_verify = c->tls_verify.set && !c->tls_verify.v;
 	if (engine_artifact_push(args->items[0], args->items + 1, args->count - 1, &c->o, digest, err) < 0)
-		return error_wrap(err, "artifact push %s", args->items[0]);
+		return failed("push", args->items[0], err);
 	if (!c->quiet)
 		printf("%s\n", digest);
 	return 0;
@@ -78,7 +86,7 @@ static int run_pull(void *global, void *options, const struct args *args, struct
 	(void)global;
 	c->o.registry.no_verify = c->tls_verify.set && !c->tls_verify.v;
 	if (engine_artifact_pull(args->items[0], c->output ? c->output : ".", &c->o.registry, &result, err) < 0)
-		return error_wrap(err, "artifact pull %s", args->items[0]);
+		return failed("pull", args->items[0], err);
 	for (size_t i = 0; !c->quiet && i < result.files.count; i++)
 		printf("%s\n", result.files.items[i]); /* one component without control characters */
 	return 0;
@@ -93,7 +101,7 @@ static void done(void *options)
 
 const struct command cmd_artifact_push = {
 	.name = "push",
-	.group = "Artifacts",
+	.group = "Registries",
 	.args = "NAME[:TAG] [FILE[:TYPE]...]",
 	.summary = "put files into a registry",
 	.details = "Prints the digest of the artifact.",
@@ -110,7 +118,7 @@ const struct command cmd_artifact_push = {
 
 const struct command cmd_artifact_pull = {
 	.name = "pull",
-	.group = "Artifacts",
+	.group = "Registries",
 	.args = "NAME[:TAG|@DIGEST]",
 	.summary = "get the files of an artifact",
 	.details = "Prints their names. No file that is there is replaced, and a name never leads out of the folder.",
@@ -131,7 +139,7 @@ static const struct command_child children[] = {
 
 const struct command cmd_artifact = {
 	.name = "artifact",
-	.group = "Images",
+	.group = "Registries",
 	.args = "COMMAND",
 	.summary = "files in registries",
 	.children = children,

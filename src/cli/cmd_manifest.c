@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/bothy.h"
 #include "cli/progress.h"
+#include "cli/show.h"
 
 struct manifest_options {
 	struct engine_registry_options registry;
@@ -154,7 +155,7 @@ static int remove_list(struct engine *e, const char *name, bool say, struct erro
 	    store_list_remove(store, full, err) < 0)
 		return -err->code;
 	if (say)
-		printf("Untagged: %s\n", full);
+		show_familiar("Untagged", full);
 	return 0;
 }
 

@@ -80,7 +80,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 const struct command cmd_pull = {
 	.name = "pull",
-	.group = "Images",
+	.group = "Registries",
 	.args = "NAME[:TAG|@DIGEST]",
 	.summary = "bring an image in from a registry",
 	.details =

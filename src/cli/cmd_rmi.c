@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "cli/bothy.h"
+#include "cli/show.h"
 
 struct rmi_options {
 	bool all, force, ignore, no_prune;
@@ -19,17 +20,6 @@ static const struct option table[] = {
 };
 /* clang-format on */
 
-static void print_familiar(const char *what, const char *name)
-{
-	struct arena a = {};
-	struct image_reference ref;
-	struct error err;
-
-	printf("%s: %s\n", what,
-	       image_reference_parse(&a, name, &ref, &err) == 0 ? image_reference_familiar(&a, &ref) : name);
-	arena_done(&a);
-}
-
 static int remove_one(struct store *store, const char *name, const struct rmi_options *o, struct error *err)
 {
 	struct store_remove_result result;
@@ -38,7 +28,7 @@ static int remove_one(struct store *store, const char *name, const struct rmi_op
 	if (r < 0)
 		return (o->ignore || o->force) && err->kind == ERROR_NOT_FOUND ? 0 : r;
 	for (size_t i = 0; i < result.untagged.count; i++)
-		print_familiar("Untagged", result.untagged.items[i]);
+		show_familiar("Untagged", result.untagged.items[i]);
 	for (size_t i = 0; i < result.deleted.count; i++)
 		printf("Deleted: %s\n", result.deleted.items[i]);
 	store_remove_result_done(&result);

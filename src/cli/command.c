@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 
+#define HELP_COLUMNS 120
+
 static bool is_called(const struct command *c, const char *name)
 {
 	if (str_eq(c->name, name))
@@ -121,6 +123,28 @@ void command_suggest(const struct program *p, const struct command_place *group,
 	}
 }
 
+/* @text from column @indent on, broken at blanks; its own line ends stay. */
+static void print_wrapped(const char *text, size_t indent)
+{
+	const size_t room = HELP_COLUMNS - indent;
+
+	for (;;) {
+		size_t len = strcspn(text, "\n");
+
+		if (len > room) {
+			for (len = room; len && text[len] != ' '; len--)
+				;
+			if (!len)
+				len = strcspn(text, " \n");
+		}
+		printf("%.*s\n", (int)len, text);
+		if (!text[len])
+			return;
+		text += len + 1;
+		printf("%*s", (int)indent, "");
+	}
+}
+
 static void print_options(const struct option *t)
 {
 	for (; t && t->name; t++) {
@@ -131,9 +155,10 @@ static void print_options(const struct option *t)
 		(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", t->letter ? "-" : " ", t->letter ? t->letter : ' ',
 			       t->letter ? ", " : "  ", t->name, t->arg ? " " : "", t->arg ? t->arg : "");
 		if (strlen(left) > 30)
-			printf("  %s\n  %-30s  %s\n", left, "", t->help);
+			printf("  %s\n  %-30s  ", left, "");
 		else
-			printf("  %-30s  %s\n", left, t->help);
+			printf("  %-30s  ", left);
+		print_wrapped(t->help, 34);
 	}
 }
 
@@ -151,8 +176,10 @@ void command_print_help(const struct program *p, const struct command_place *pla
 
 	printf("Usage: %s %s%s%s%s\n\n%s\n", p->name, place->path, c->options && c->options->name ? " [OPTIONS]" : "",
 	       c->args && c->args[0] ? " " : "", c->args ? c->args : "", c->summary);
-	if (c->details)
-		printf("\n%s\n", c->details);
+	if (c->details) {
+		printf("\n");
+		print_wrapped(c->details, 0);
+	}
 	if (c->aliases && c->aliases[0]) {
 		printf("\nAliases:");
 		for (const char *const *a = c->aliases; *a; a++)
@@ -229,7 +256,9 @@ static int check_count(const struct program *p, const struct command_place *plac
 	if (!how)
 		return 0;
 	error_set(err, ERROR_INVALID, EINVAL, "\"%s\" requires %s %d argument(s)", place->path, how, want);
-	return error_hint(err, "usage: %s %s [OPTIONS] %s", p->name, place->path, c->args ? c->args : "");
+	return error_hint(err, "usage: %s %s%s%s%s", p->name, place->path,
+			  c->options && c->options->name ? " [OPTIONS]" : "", c->args && c->args[0] ? " " : "",
+			  c->args ? c->args : "");
 }
 
 static int no_command(const struct program *p, const struct command_place *group, const char *name, struct error *err)

@@ -19,7 +19,7 @@ static int unknown(const char *key, const char *const *known, struct error *err)
 
 	error_set(err, ERROR_INVALID, EINVAL, "--filter: there is no filter '%s' here", key);
 	for (size_t i = 0; known[i]; i++)
-		if (str_distance(key, bare(known[i]), 3) < 3)
+		if (str_distance(key, bare(known[i]), 3) < (strlen(bare(known[i])) > 3 ? 3 : 2))
 			return error_hint(err, "did you mean %s?", bare(known[i]));
 	for (size_t i = 0; known[i] && len < sizeof(all); i++)
 		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "", bare(known[i]));

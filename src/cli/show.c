@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ids and moments as tables show them. */
+/* Ids, names and moments as tables and lists show them. */
 #include "cli/show.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "spec/image.h"
 
 void show_id(const char *id, bool whole, char out[static 160])
 {
@@ -30,4 +32,15 @@ void show_moment(int64_t ns, char out[static 160])
 	/* Always UTC: what a container host says must not depend on who asks. */
 	clock_format_rfc3339(ns, text);
 	(void)snprintf(out, 160, "%.10s %.8s +0000 UTC", text, text + 11);
+}
+
+void show_familiar(const char *what, const char *name)
+{
+	struct arena a = {};
+	struct image_reference ref;
+	struct error err;
+
+	printf("%s: %s\n", what,
+	       image_reference_parse(&a, name, &ref, &err) == 0 ? image_reference_familiar(&a, &ref) : name);
+	arena_done(&a);
 }

@@ -13,5 +13,7 @@ void show_id(const char *id, bool whole, char out[static 160]);
 void show_age(int64_t ns, char out[static 160]);
 /* "2024-01-02 03:04:05 +0000 UTC" */
 void show_moment(int64_t ns, char out[static 160]);
+/* Print "@what: @name" with the full @name of an image as people type it. */
+void show_familiar(const char *what, const char *name);
 
 #endif

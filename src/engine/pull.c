@@ -282,7 +282,13 @@ static int pull_one(struct pull *p, const struct wanted *w, struct error *err)
 
 	if (o && o->begin)
 		o->begin(o->arg, w->tag ? w->tag : w->ref.digest, w->repository);
-	if (get_top(p, w, &d.top, err) < 0 || read_documents(p, &d, err) < 0 || pull_documents(p, w, &d, err) < 0)
+	if (get_top(p, w, &d.top, err) < 0) {
+		if (err->kind == ERROR_NOT_FOUND && !err->hint[0])
+			error_hint(err, "check the name and its tag; names that are there: bothy search %.200s",
+				   w->repository);
+		return say_name_once(w->name, err);
+	}
+	if (read_documents(p, &d, err) < 0 || pull_documents(p, w, &d, err) < 0)
 		return say_name_once(w->name, err);
 	return 0;
 }

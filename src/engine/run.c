@@ -100,7 +100,8 @@ static int make_folder_with_image(struct making *m, struct error *err)
 	r = engine_run_pull(m, true, err);
 	if (r == 0)
 		r = make_folder(m, err);
-	if (r < 0 && r != -EAGAIN && r != -EINTR)
+	/* An image that lacks only this platform was spelled right, and its error says what it has. */
+	if (r < 0 && r != -EAGAIN && r != -EINTR && err->kind != ERROR_UNSUPPORTED)
 		r = suggest_image(m, err);
 	return r;
 }

@@ -643,6 +643,14 @@ static void broken(struct request *q, CURLcode code)
 			   e->host);
 		request_failed(q);
 		return;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		error_hint(&q->err, "check the name of the registry, the network and, behind a proxy, https_proxy");
+		request_retry(q, 0);
+		return;
+	case CURLE_COULDNT_CONNECT:
+		error_hint(&q->err, "check the registry's name and port, and whether it is up");
+		request_retry(q, 0);
+		return;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CERTPROBLEM:

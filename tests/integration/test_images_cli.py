@@ -160,6 +160,7 @@ def every_command_has_help_a_page_and_completion(w):
         seen += 1
         text = w.run([w.bin / "bothy", "help", *words]).out
         check_in(f"Usage: bothy {command}", text)
+        check(all(len(line) <= 120 for line in text.splitlines()), f"help of {command} has lines that are too long")
         check(len(text.splitlines()[2]) > 5, f"{command} has no summary")
         page = w.run([w.bin / "bothy", "help", "--man", *words]).out
         check_in(f".TH BOTHY-{command.upper().replace(' ', '-')} 1", page)

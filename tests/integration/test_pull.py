@@ -100,6 +100,11 @@ def an_index_and_its_platforms(w):
     done = pull(w, "--platform", "linux/s390x", name, code=125)
     check_in("nothing for the platform linux/s390x", done.err)
     check_in("linux/arm/v7", done.err, "the hint")
+    registry.put_manifest("team/multi", "3", registry.request("GET", f"/v2/team/multi/manifests/{top}", headers={"Accept": INDEX})[2], INDEX)
+    done = w.bothy("run", "--rm", "--platform", "linux/s390x", name.replace(":1", ":3"))
+    check_in("Hint: it has: linux/arm/v6", done.err, "a name that is near would not help")
+    done = pull(w, name.replace(":1", ":2"), code=125)
+    check_in(f"Hint: check the name and its tag; names that are there: bothy search {registry.host}/team/multi\n", done.err)
 
 
 @test

@@ -178,11 +178,17 @@ def commands_and_arguments(w):
     for args, error, hint in ((["runx"], "'runx' is not a command", "run"), (["imagess"], "'imagess' is not a command", "images"),
                               (["version", "x"], '"version" requires', "usage: bothy version"), (["load", "x", "y"], '"load" requires', "usage: bothy load"),
                               (["--rot", "x", "run"], "unknown option: --rot", "--root"), (["run", "--name"], "--name needs a value", "--help"),
-                              (["completion", "tcsh"], "tcsh", "")):
+                              (["completion", "tcsh"], "tcsh", ""), (["completion"], "exactly 1", "usage: bothy completion bash|zsh|fish"),
+                              (["images", "--filter", "jd=x"], "no filter 'jd'", "did you mean id?"),
+                              (["images", "--filter", "yz=x"], "no filter 'yz'", "there are: dangling"),
+                              (["images", "--filter", "labl=x"], "no filter 'labl'", "did you mean label?")):
         done = w.bothy(*args)
         got, hints = check_error(args, done)
         check_in(error, got)
         check_in(hint, hints)
+    for args in (["--help"], ["images"], ["images", "--help"]):
+        done = w.run(["sh", "-c", '"$@" >/dev/full', "sh", w.bin / "bothy", "--root", w.tmp / "full", *args])
+        check_equal((done.code, done.err), (125, "Error: write standard output: No space left on device\n"), args)
     check_in("Usage: bothy", w.bothy("--help").out)
     check_in("Usage: bothy run", w.bothy("help", "run").out)
     check_in("Usage: bothy run", w.bothy("run", "--help").out)
