@@ -204,8 +204,10 @@ static int source_of_layer(struct check *c, const char *image, size_t position, 
 		       : error_set(err, ERROR_INVALID, EINVAL, "its documents do not speak of it");
 }
 
-/* Put the complete tree in the place of what is there, which goes with the staging folder. */
-static int exchange_layer(struct check *c, struct staged *g, const struct staged_layer *l, struct error *err)
+/* Put the complete tree in the place of what is there, which goes with the staging folder. BUSY: a container of @image was
+ * started while it was unpacked. */
+static int exchange_layer(struct check *c, struct staged *g, const struct staged_layer *l, const char *image,
+			  struct error *err)
 {
 	autofd int lock = safepath_lock(c->store->root_fd, STORE_LOCK, true, true, err);
 	autofd int use = lock < 0 ? FD_NONE : safepath_lock(c->store->root_fd, STORE_USE_LOCK, true, true, err);
@@ -215,6 +217,11 @@ static int exchange_layer(struct check *c, struct staged *g, const struct staged
 
 	if (lock < 0 || use < 0 || layers < 0)
 		return -err->code;
+	/* Nobody takes an image into use while we hold use.lock: now the answer stays true. */
+	autofree char *user = user_of(c, image, true);
+
+	if (user)
+		return error_set(err, ERROR_BUSY, EBUSY, "container %s runs on it", user);
 	bool there = safepath_stat(layers, hex, &st) == 0;
 
 	if (safepath_rename(g->staging.fd, l->folder, layers, hex, there ? RENAME_EXCHANGE : RENAME_NOREPLACE, err) <
@@ -230,7 +237,7 @@ static int exchange_layer(struct check *c, struct staged *g, const struct staged
 	return index_commit(c->store, err);
 }
 
-static int unpack_again(struct check *c, struct staged *g, struct staged_layer *l, struct error *err)
+static int unpack_again(struct check *c, struct staged *g, struct staged_layer *l, const char *image, struct error *err)
 {
 	autoclean(worker_answer_done) struct worker_answer answer = {0};
 	autofd int in = staged_open_blob(g, l->blob, err);
@@ -242,7 +249,7 @@ static int unpack_again(struct check *c, struct staged *g, struct staged_layer *
 	staged_layer_adopt(g, l);
 	if (syncfs(g->staging.fd) < 0)
 		return error_sys(err, errno, "cannot make the layer durable");
-	return exchange_layer(c, g, l, err);
+	return exchange_layer(c, g, l, image, err);
 }
 
 /* Returns 1 mended, 0 it cannot be, <0. */
@@ -273,7 +280,11 @@ static int mend_layer(struct check *c, const char *chain, struct error *err)
 		return 0;
 	struct staged_layer *l = staged_add_layer(&g, &chains, position, source.items[0], source.items[1]);
 
-	r = unpack_again(c, &g, l, err);
+	r = unpack_again(c, &g, l, image, err);
+	if (r < 0 && err->kind == ERROR_BUSY) {
+		check_settle(c, object, STORE_LEFT, "%s: end it, and repair again", err->msg);
+		return 1;
+	}
 	if (r < 0)
 		return err->kind == ERROR_INVALID || err->kind == ERROR_NOT_FOUND ? 0 : r;
 	check_settle(c, object, STORE_MENDED, "unpacked again from blob %.19s", source.items[1]);

@@ -13,7 +13,7 @@ import threading
 import time
 
 from harness import check, check_equal, check_in, skip, test
-from registries import CONFIG, Gate, INDEX, Image, Liar, MANIFEST, Registry, digest_of, index_in, index_of, several_platforms, tar_of
+from registries import CONFIG, Gate, INDEX, Image, Liar, MANIFEST, Registry, digest_of, index_of, several_platforms, tar_of
 
 
 def noise(seed, size):
