@@ -391,7 +391,7 @@ static int keep_index(struct oci_walk *w, const struct image_descriptor *d, cons
 		return -err->code;
 	for (size_t i = 0; native && i < out->count; i++) {
 		if (str_eq(out->items[i].manifest_digest, native->digest))
-			memcpy(kept.image, out->items[i].id, sizeof(kept.image));
+			(void)str_copy(kept.image, sizeof(kept.image), out->items[i].id);
 	}
 	ARENA_PUSH(&out->arena, out->indexes, out->index_count) = kept;
 	return 0;
