@@ -675,6 +675,18 @@ static int give_name(struct archive_images *images, const char *name, struct err
 	return 0;
 }
 
+static int no_image(const struct archive *a, struct error *err)
+{
+	const bool old = a->layout_fd < 0 && has_file(a, "repositories");
+
+	error_set(err, ERROR_INVALID, EINVAL,
+		  "this is no image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
+	if (old)
+		return error_hint(err,
+				  "a docker before 1.10 wrote it: load it with docker, save it again, and load that");
+	return -err->code;
+}
+
 int archive_read(const struct archive *a, const struct store_load_options *o, struct archive_images *ret,
 		 struct error *err)
 {
@@ -687,9 +699,7 @@ int archive_read(const struct archive *a, const struct store_load_options *o, st
 	else if (a->layout_fd < 0 && has_file(a, "manifest.json"))
 		r = read_docker(a, &images, err);
 	else
-		return error_set(
-			err, ERROR_INVALID, EINVAL,
-			"this is no image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
+		return no_image(a, err);
 	if (r < 0)
 		return r;
 	if (images.count == 0 && images.index_count == 0)

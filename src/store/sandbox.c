@@ -176,7 +176,6 @@ static const unsigned short allowed_calls[] = {
 	__NR_getpid,
 	__NR_geteuid,
 	__NR_getegid,
-	__NR_geteuid,
 	__NR_gettid,
 	__NR_rt_sigprocmask,
 	__NR_rt_sigaction,

@@ -407,3 +407,16 @@ def many_at_once(w):
         check_equal(child.returncode, 0, text)
     check_consistent(root, True)
     check_equal(len(names(root / "layers")), 3)
+
+
+@test
+def an_archive_of_old_docker_says_what_to_do(w):
+    old = w.tmp / "old.tar"
+    with tarfile.open(old, "w") as tar:
+        info = tarfile.TarInfo("repositories")
+        info.size = 2
+        tar.addfile(info, io.BytesIO(b"{}"))
+    done = load(w, w.tmp / "lib", old)
+    check_equal(done.code, 125, repr(done))
+    check_in("before 1.10", done.err)
+    check_empty(w.tmp / "lib")
