@@ -24,12 +24,12 @@ static const struct option table[] = {
 /* What the sums at the end are made of. */
 struct sums {
 	const struct diff_options *options;
-	uint64_t count[STORE_CHANGE_KIND_COUNT];
+	uint64_t count[UNPACK_CHANGE_KIND_COUNT];
 	uint64_t added_bytes, removed_bytes;
 };
 
-static const char letters[STORE_CHANGE_KIND_COUNT] = {
-	[STORE_CHANGE_MODIFIED] = 'C', [STORE_CHANGE_ADDED] = 'A', [STORE_CHANGE_DELETED] = 'D'};
+static const char letters[UNPACK_CHANGE_KIND_COUNT] = {
+	[UNPACK_CHANGE_MODIFIED] = 'C', [UNPACK_CHANGE_ADDED] = 'A', [UNPACK_CHANGE_DELETED] = 'D'};
 
 static const char *type_word(uint32_t mode)
 {
@@ -71,14 +71,14 @@ static int print_json_line(const struct store_change *c)
 	buf_printf(&path, "/%s", c->path);
 	json_set(j, "Path", json_new_str(buf_str(&path)));
 	json_set(j, "Kind", json_new_str(letter));
-	for (unsigned int bit = 1; bit <= STORE_CHANGED_BELOW; bit *= 2) {
+	for (unsigned int bit = 1; bit <= UNPACK_CHANGED_BELOW; bit *= 2) {
 		if (c->what & bit)
 			json_push(what, json_new_str(store_changed_name(bit)));
 	}
 	json_set(j, "Changed", what);
-	if (c->old.mode && !(c->what & STORE_CHANGED_BELOW))
+	if (c->old.mode && !(c->what & UNPACK_CHANGED_BELOW))
 		json_set(j, "Old", status_json(&c->old));
-	if (c->new.mode && !(c->what & STORE_CHANGED_BELOW))
+	if (c->new.mode && !(c->what & UNPACK_CHANGED_BELOW))
 		json_set(j, "New", status_json(&c->new));
 	if (json_write(j, false, &text))
 		printf("%s\n", buf_str(&text));
@@ -91,25 +91,25 @@ static void print_details(const struct store_change *c)
 	char size[16];
 	const char *comma = "   ";
 
-	for (unsigned int bit = 1; bit < STORE_CHANGED_BELOW; bit *= 2) {
+	for (unsigned int bit = 1; bit < UNPACK_CHANGED_BELOW; bit *= 2) {
 		if (!(c->what & bit))
 			continue;
 		printf("%s%s", comma, store_changed_name(bit));
 		comma = ", ";
-		if (bit == STORE_CHANGED_TYPE)
+		if (bit == UNPACK_CHANGED_TYPE)
 			printf(" %s to %s", type_word(c->old.mode), type_word(c->new.mode));
-		if (bit == STORE_CHANGED_MODE)
+		if (bit == UNPACK_CHANGED_MODE)
 			printf(" %04o to %04o", c->old.mode & 07777, c->new.mode & 07777);
-		if (bit == STORE_CHANGED_OWNER)
+		if (bit == UNPACK_CHANGED_OWNER)
 			printf(" %u:%u to %u:%u", c->old.uid, c->old.gid, c->new.uid, c->new.gid);
-		if (bit == STORE_CHANGED_CONTENT) {
+		if (bit == UNPACK_CHANGED_CONTENT) {
 			bool more = c->new.size >= c->old.size;
 
 			str_from_size(more ? c->new.size - c->old.size : c->old.size - c->new.size, size);
 			printf(" %c%s", more ? '+' : '-', size);
 		}
 	}
-	if (c->kind == STORE_CHANGE_MODIFIED || S_ISDIR((c->old.mode | c->new.mode) & S_IFMT))
+	if (c->kind == UNPACK_CHANGE_MODIFIED || S_ISDIR((c->old.mode | c->new.mode) & S_IFMT))
 		return;
 	str_from_size(c->old.size + c->new.size, size);
 	printf("   %s", size);
@@ -142,9 +142,9 @@ static void print_sums(const struct sums *s)
 
 	str_from_size(s->added_bytes, added);
 	str_from_size(s->removed_bytes, removed);
-	printf("%llu added, %llu changed, %llu deleted, +%s -%s\n", (unsigned long long)s->count[STORE_CHANGE_ADDED],
-	       (unsigned long long)s->count[STORE_CHANGE_MODIFIED], (unsigned long long)s->count[STORE_CHANGE_DELETED],
-	       added, removed);
+	printf("%llu added, %llu changed, %llu deleted, +%s -%s\n", (unsigned long long)s->count[UNPACK_CHANGE_ADDED],
+	       (unsigned long long)s->count[UNPACK_CHANGE_MODIFIED],
+	       (unsigned long long)s->count[UNPACK_CHANGE_DELETED], added, removed);
 }
 
 static int run(void *global, void *options, const struct args *args, struct error *err)

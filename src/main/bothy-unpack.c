@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bothy-unpack: reads one untrusted archive into one folder, with rights to nothing else. bothy starts it with the archive
- * on fd 0, the folder on fd 3 and a socket on fd 4; it is of no use by hand. Everything is in store/.
+ * on fd 0, the folder on fd 3 and a socket on fd 4; it is of no use by hand. Everything is in unpack/.
  */
-#include "store/store.h"
+#include "unpack/unpack.h"
 
 int main(int argc, char **argv)
 {
-	return store_unpack_main(argc, argv);
+	return unpack_main(argc, argv);
 }

@@ -460,7 +460,7 @@ static int verify_layer(struct check *c, const char *chain, struct strv *seen, s
 	for (size_t i = 0; i < found.count; i++) {
 		const struct store_finding *f = &found.items[i];
 
-		if (f->kind == STORE_FINDING_BLOB && f->blob)
+		if (f->kind == UNPACK_FINDING_BLOB && f->blob)
 			bad_blob(c, f->blob, "%s", f->text);
 		else if (listed++ < 5)
 			bad_layer(c, chain, "%s%s%s%s", f->path ? "'" : "", f->path ? f->path : "",

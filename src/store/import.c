@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/magic.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"

@@ -36,7 +36,7 @@
 
 /* ---- making and ending ---- */
 
-int store_ingest_new(struct store *s, const struct store_limits *limits, struct store_ingest **ret, struct error *err)
+int store_ingest_new(struct store *s, const struct unpack_limits *limits, struct store_ingest **ret, struct error *err)
 {
 	autoingest struct store_ingest *g = mem_zalloc(1, sizeof(*g));
 	autofd int partial = FD_NONE;

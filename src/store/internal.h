@@ -7,13 +7,14 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#include "archive/digest.h"
+#include "archive/tar.h"
 #include "base/fd.h"
 #include "base/pidref.h"
 #include "kernel/ids.h"
 #include "safepath/safepath.h"
-#include "store/digest.h"
 #include "store/store.h"
-#include "store/unpack.h"
+#include "unpack/protocol.h"
 
 struct store {
 	char *root;           /* owned, absolute */
@@ -127,11 +128,11 @@ struct worker_answer {
 void worker_answer_done(struct worker_answer *a);
 
 /* Start bothy-unpack on @dir_fd with @in_fd (FD_NONE: none) as its input. Fds are borrowed. */
-int worker_start(struct store *s, enum unpack_kind kind, const struct store_limits *limits, int in_fd, int dir_fd,
+int worker_start(struct store *s, enum unpack_kind kind, const struct unpack_limits *limits, int in_fd, int dir_fd,
 		 struct worker *ret, struct error *err);
 struct worker_task {
 	enum unpack_kind kind;
-	const struct store_limits *limits;
+	const struct unpack_limits *limits;
 	int in_fd, dir_fd, partial_fd; /* borrowed; in_fd and partial_fd may be FD_NONE */
 	uint64_t blob_size;            /* with partial_fd: of the whole blob */
 	uint32_t flags;                /* UNPACK_HASH_IN, UNPACK_SYNC */
@@ -147,7 +148,7 @@ int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err
 /* Kill it if it runs, and reap it. */
 void worker_done(struct worker *w);
 /* Defaults in place of zeros. */
-void worker_limits(const struct store_limits *given, struct store_limits *ret);
+void worker_limits(const struct unpack_limits *given, struct unpack_limits *ret);
 
 /* ---- what an archive holds (archive.c) ---------------------------------------------------------------------------------- */
 

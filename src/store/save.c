@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/tar_write.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "store/tar_write.h"
 
 static const char *const format_names[] = {
 	[STORE_SAVE_BOTH] = "docker-oci-archive", [STORE_SAVE_DOCKER_ARCHIVE] = "docker-archive",

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-int staged_init(struct staged *g, struct store *s, const struct store_limits *limits, struct error *err)
+int staged_init(struct staged *g, struct store *s, const struct unpack_limits *limits, struct error *err)
 {
 	*g = (struct staged){.store = s, .staging = STAGING_NONE};
 	worker_limits(limits, &g->limits);

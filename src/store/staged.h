@@ -44,7 +44,7 @@ struct staged {
 	struct store *store; /* borrowed */
 	struct arena arena;
 	struct staging staging;
-	struct store_limits limits;
+	struct unpack_limits limits;
 	struct staged_layer *layers; /* owned; moves when it grows */
 	size_t layer_count;
 	struct staged_blob *blobs; /* owned; moves when it grows */
@@ -54,7 +54,7 @@ struct staged {
 };
 
 /* Make the staging folder. @limits may be NULL. The store's database is opened for writing. */
-int staged_init(struct staged *g, struct store *s, const struct store_limits *limits, struct error *err);
+int staged_init(struct staged *g, struct store *s, const struct unpack_limits *limits, struct error *err);
 /* Kills workers, removes what was not published. Accepts zeroes. */
 void staged_done(struct staged *g);
 /* All of it was published: begin a new round. */

@@ -65,7 +65,7 @@ static int remove_by_worker(struct store *s, int dir_fd, const char *name, struc
 {
 	autoclean(worker_answer_done) struct worker_answer answer = {0};
 	autoclean(worker_done) struct worker w = WORKER_NONE;
-	struct store_limits limits;
+	struct unpack_limits limits;
 	autofd int fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
 
 	if (fd < 0)

@@ -29,6 +29,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "spec/image.h"
+#include "unpack/unpack.h"
 
 struct store;                     /* opaque */
 #define STORE_ID_MAX (7 + 64 + 1) /* "sha256:", 64 digits, NUL */
@@ -193,20 +194,11 @@ void store_usage_done(struct store_usage *u);
 
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
-/* Bounds on what an archive may cost (V30). Zero in a field means the default. */
-struct store_limits {
-	uint64_t layer_entries; /* entries in one layer */
-	uint64_t layer_bytes;   /* bytes of one layer after decompression */
-	uint64_t image_bytes;   /* the same, all layers of one load together */
-	uint64_t ratio;         /* decompressed : compressed, checked once more than STORE_RATIO_FREE_BYTES came out */
-	uint64_t archive_members; /* members of an outer archive */
-	uint64_t archive_bytes;   /* bytes of an outer archive after decompression */
-};
+/* The bounds in struct unpack_limits where a field is zero. */
 #define STORE_LIMIT_LAYER_ENTRIES UINT64_C(4000000)
 #define STORE_LIMIT_LAYER_BYTES (UINT64_C(256) << 30)
 #define STORE_LIMIT_IMAGE_BYTES (UINT64_C(512) << 30)
-#define STORE_LIMIT_RATIO UINT64_C(200)            /* file trees are below 20; only zeros pass this */
-#define STORE_RATIO_FREE_BYTES (UINT64_C(1) << 30) /* a file of zeros may well be in an image */
+#define STORE_LIMIT_RATIO UINT64_C(200) /* file trees are below 20; only zeros pass this */
 #define STORE_LIMIT_ARCHIVE_MEMBERS UINT64_C(100000)
 #define STORE_LIMIT_ARCHIVE_BYTES (UINT64_C(512) << 30)
 
@@ -215,7 +207,7 @@ struct store_load_options {
 	bool no_names;                         /* give no names at all */
 	const struct image_platform *platform; /* NULL: this machine's */
 	bool all_platforms; /* keep indexes with all their platforms; this machine's is unpacked, the others stay packed */
-	struct store_limits limits;
+	struct unpack_limits limits;
 };
 
 struct store_loaded_image {
@@ -248,7 +240,7 @@ struct store_import_options {
 	const struct image_platform *platform; /* NULL: this machine's */
 	struct json *config; /* the object "config" of the image's config (Cmd, Env, …), borrowed; NULL: empty */
 	const char *comment; /* of its one entry of history; may be NULL */
-	struct store_limits limits;
+	struct unpack_limits limits;
 };
 
 /* Make an image of one layer: the archive of a root file system that @fd gives (borrowed; plain, gzip or zstd), kept as it came.
@@ -324,27 +316,12 @@ int store_save_write(const struct store_save_plan *p, enum store_save_format for
 		     void *arg, struct error *err);
 /* ---- verifying ---------------------------------------------------------------------------------------------------- */
 
-enum store_finding_kind {
-	STORE_FINDING_MISSING,  /* the layer has it, the disk does not */
-	STORE_FINDING_EXTRA,    /* the other way round */
-	STORE_FINDING_TYPE,     /* a folder instead of a file, … */
-	STORE_FINDING_CONTENT,  /* size or bytes, or it cannot be read */
-	STORE_FINDING_MODE,     /* permission bits */
-	STORE_FINDING_OWNER,    /* user or group */
-	STORE_FINDING_TIME,     /* of the last change */
-	STORE_FINDING_LINK,     /* a symlink's target, a file's number of names */
-	STORE_FINDING_XATTR,    /* extended attributes, capabilities */
-	STORE_FINDING_WHITEOUT, /* what hides lower layers */
-	STORE_FINDING_BLOB,     /* a blob is missing or is not what its digest says */
-	STORE_FINDING_RECORD,   /* documents and records do not belong together */
-	STORE_FINDING_KIND_COUNT
-};
 /* One word: "missing", "content", … */
-const char *store_finding_name(enum store_finding_kind kind);
+const char *store_finding_name(enum unpack_finding_kind kind);
 
 /* Something that is not as the digests say. Texts may hold control characters: names of files are not ours. */
 struct store_finding {
-	enum store_finding_kind kind;
+	enum unpack_finding_kind kind;
 	const char *image; /* id; NULL: only a layer was asked for */
 	const char *layer; /* chain id; NULL: about the image */
 	const char *path;  /* in the layer, "" for its root; NULL: no file */
@@ -362,7 +339,7 @@ struct store_findings {
 void store_findings_done(struct store_findings *f);
 
 struct store_verify_options {
-	struct store_limits limits;
+	struct unpack_limits limits;
 	/* Told before each piece of work and at its end: bytes of blobs done and in all. May be NULL. */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t total);
 	void *arg;
@@ -418,7 +395,7 @@ struct store_ingest_blob {
 };
 
 /* @limits may be NULL. */
-int store_ingest_new(struct store *s, const struct store_limits *limits, struct store_ingest **ret, struct error *err);
+int store_ingest_new(struct store *s, const struct unpack_limits *limits, struct store_ingest **ret, struct error *err);
 /* Gives up what is not complete; partial files stay. */
 void store_ingest_free(struct store_ingest *g);
 static inline void store_ingest_cleanup(struct store_ingest **g)
@@ -544,18 +521,8 @@ int store_image_complete(struct store *s, const char *id, struct error *err);
 
 /* ---- comparing ---------------------------------------------------------------------------------------------------- */
 
-enum store_change_kind { STORE_CHANGE_MODIFIED, STORE_CHANGE_ADDED, STORE_CHANGE_DELETED, STORE_CHANGE_KIND_COUNT };
-enum store_changed {
-	STORE_CHANGED_TYPE = 1, /* nothing else was compared */
-	STORE_CHANGED_CONTENT = 2,
-	STORE_CHANGED_MODE = 4,
-	STORE_CHANGED_OWNER = 8,
-	STORE_CHANGED_LINK = 16, /* a symlink's target */
-	STORE_CHANGED_XATTR = 32,
-	STORE_CHANGED_BELOW = 64, /* only something in this folder: no status is given */
-};
 /* One word for one bit. */
-const char *store_changed_name(enum store_changed bit);
+const char *store_changed_name(enum unpack_changed bit);
 
 struct store_status {
 	uint32_t mode; /* with the type */
@@ -563,8 +530,8 @@ struct store_status {
 	uint64_t size; /* 0 for folders */
 };
 struct store_change {
-	enum store_change_kind kind;
-	unsigned int what;            /* enum store_changed; 0 unless modified */
+	enum unpack_change_kind kind;
+	unsigned int what;            /* enum unpack_changed; 0 unless modified */
 	const char *path;             /* "etc/passwd"; may hold control characters */
 	struct store_status old, new; /* zero where the object was not */
 };
@@ -734,11 +701,5 @@ int store_container_delete(struct store *s, const char *id, struct error *err);
 
 /* The ids of all containers, appended. */
 int store_container_list(struct store *s, struct strv *ret_ids, struct error *err);
-
-/* ---- the program bothy-unpack (src/main/bothy-unpack.c) ----------------------------------------------------------- */
-
-/* The sandboxed side: argv says the job, fd 0 is the input, fd 3 the only folder, fd 4 takes the report.
- * Returns the exit status. Never called by any other program. */
-int store_unpack_main(int argc, char **argv);
 
 #endif

@@ -20,9 +20,9 @@
 #define WORKERS_MAX 4
 #define TICK_MS 200 /* between two words about progress */
 
-const char *store_finding_name(enum store_finding_kind kind)
+const char *store_finding_name(enum unpack_finding_kind kind)
 {
-	static const char *const names[STORE_FINDING_KIND_COUNT] = {
+	static const char *const names[UNPACK_FINDING_KIND_COUNT] = {
 		"missing", "extra", "type",  "content",  "mode", "owner",
 		"time",    "link",  "xattr", "whiteout", "blob", "record",
 	};
@@ -49,7 +49,7 @@ struct item {
 struct verify {
 	struct store *store;
 	const struct store_verify_options *options;
-	struct store_limits limits;
+	struct unpack_limits limits;
 	struct store_findings *out;
 	const char *image;  /* id in out->arena; NULL: only a layer */
 	struct item *items; /* owned */
@@ -67,9 +67,9 @@ static void verify_done(struct verify *v)
 	free(v->items);
 }
 
-static struct store_finding *add(struct verify *v, enum store_finding_kind kind, const struct item *item,
+static struct store_finding *add(struct verify *v, enum unpack_finding_kind kind, const struct item *item,
 				 const char *path, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-static struct store_finding *add(struct verify *v, enum store_finding_kind kind, const struct item *item,
+static struct store_finding *add(struct verify *v, enum unpack_finding_kind kind, const struct item *item,
 				 const char *path, const char *fmt, ...)
 {
 	struct arena *a = &v->out->arena;
@@ -93,7 +93,7 @@ static struct store_finding *add(struct verify *v, enum store_finding_kind kind,
 
 static void add_blob(struct verify *v, const struct item *item, const char *blob, const char *text)
 {
-	add(v, STORE_FINDING_BLOB, item, NULL, "%s", text)->blob = arena_strdup(&v->out->arena, blob);
+	add(v, UNPACK_FINDING_BLOB, item, NULL, "%s", text)->blob = arena_strdup(&v->out->arena, blob);
 }
 
 /* ---- folders that a layer does not list ---- */
@@ -154,10 +154,10 @@ static int check_implied(struct verify *v, const struct item *item, const struct
 			continue; /* a plain user is not let into folders of subordinate ids */
 		lower_status(v, &lower, path, &should);
 		if ((is.st_mode & 07777) != (should.st_mode & 07777))
-			add(v, STORE_FINDING_MODE, item, path, "mode %04o, the layers below have %04o",
+			add(v, UNPACK_FINDING_MODE, item, path, "mode %04o, the layers below have %04o",
 			    is.st_mode & 07777, should.st_mode & 07777);
 		if (geteuid() == 0 && (is.st_uid != should.st_uid || is.st_gid != should.st_gid))
-			add(v, STORE_FINDING_OWNER, item, path, "owner %u:%u, the layers below have %u:%u", is.st_uid,
+			add(v, UNPACK_FINDING_OWNER, item, path, "owner %u:%u, the layers below have %u:%u", is.st_uid,
 			    is.st_gid, should.st_uid, should.st_gid);
 	}
 	return 0;
@@ -197,7 +197,7 @@ static int start_item(struct verify *v, struct item *i, struct error *err)
 		add_blob(v, i, i->blob, missing.msg);
 	i->dir_fd = safepath_open_dir(v->store->root_fd, tree, false, &missing);
 	if (i->dir_fd < 0)
-		add(v, STORE_FINDING_MISSING, i, NULL, "the unpacked layer is not there: %s", missing.msg);
+		add(v, UNPACK_FINDING_MISSING, i, NULL, "the unpacked layer is not there: %s", missing.msg);
 	if (i->blob_fd < 0 || i->dir_fd < 0)
 		return 0;
 	return worker_start(v->store, UNPACK_VERIFY, &v->limits, i->blob_fd, i->dir_fd, &i->worker, err);
@@ -225,7 +225,7 @@ static void check_digests(struct verify *v, const struct item *i, const struct w
 	}
 	digest_text(answer->report.digest_out, is);
 	if (!str_eq(is, i->diff))
-		add(v, STORE_FINDING_RECORD, i, NULL, "blob %s unpacks to %s, the config says %s", i->blob, is,
+		add(v, UNPACK_FINDING_RECORD, i, NULL, "blob %s unpacks to %s, the config says %s", i->blob, is,
 		    i->diff);
 }
 
@@ -282,7 +282,7 @@ static int push_item(struct verify *v, const char *chain, const char *diff, cons
 	const char *key = arena_printf(a, "%s %s", chain, blob);
 
 	if (!digest_supported(chain) || !digest_supported(diff) || !digest_supported(blob)) {
-		(void)add(v, STORE_FINDING_RECORD, NULL, NULL, "the record of a layer is damaged");
+		(void)add(v, UNPACK_FINDING_RECORD, NULL, NULL, "the record of a layer is damaged");
 		return 0;
 	}
 	for (size_t i = 0; i < v->out->done_count; i++) {
@@ -367,7 +367,7 @@ static bool read_manifest(struct verify *v, const struct store_image *image, str
 	}
 	if (str_eq(ret->config.digest, image->id) && ret->layer_count == image->layer_count)
 		return true;
-	add(v, STORE_FINDING_RECORD, NULL, NULL, "the manifest %s is not this image's", image->manifest_digest);
+	add(v, UNPACK_FINDING_RECORD, NULL, NULL, "the manifest %s is not this image's", image->manifest_digest);
 	image_manifest_done(ret);
 	return false;
 }
@@ -394,7 +394,7 @@ static void check_config(struct verify *v, const struct store_image *image)
 		       str_eq(chain, image->layers[i].chain_id);
 	}
 	if (!same)
-		(void)add(v, STORE_FINDING_RECORD, NULL, NULL, "the store's layers are not those of the config");
+		(void)add(v, UNPACK_FINDING_RECORD, NULL, NULL, "the store's layers are not those of the config");
 	image_config_done(&config);
 }
 

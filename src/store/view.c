@@ -13,15 +13,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-const char *store_changed_name(enum store_changed bit)
+const char *store_changed_name(enum unpack_changed bit)
 {
 	static const struct {
-		enum store_changed bit;
+		enum unpack_changed bit;
 		const char *name;
 	} names[] = {
-		{STORE_CHANGED_TYPE, "type"},   {STORE_CHANGED_CONTENT, "content"}, {STORE_CHANGED_MODE, "mode"},
-		{STORE_CHANGED_OWNER, "owner"}, {STORE_CHANGED_LINK, "link"},       {STORE_CHANGED_XATTR, "xattr"},
-		{STORE_CHANGED_BELOW, "below"},
+		{UNPACK_CHANGED_TYPE, "type"},   {UNPACK_CHANGED_CONTENT, "content"}, {UNPACK_CHANGED_MODE, "mode"},
+		{UNPACK_CHANGED_OWNER, "owner"}, {UNPACK_CHANGED_LINK, "link"},       {UNPACK_CHANGED_XATTR, "xattr"},
+		{UNPACK_CHANGED_BELOW, "below"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -46,7 +46,7 @@ static int run_worker(struct store *s, const struct buf *list, store_change_fn f
 	autoclean(worker_done) struct worker w = WORKER_NONE;
 	autofd int in = fd_memory("layers", buf_str(list), list->len);
 	autofd int layers = FD_NONE;
-	struct store_limits limits;
+	struct unpack_limits limits;
 
 	if (in < 0)
 		return error_sys(err, -in, "cannot make the list of layers");

@@ -32,9 +32,9 @@
 /* The mount namespace is not among them: see child_main. */
 static const uint64_t other_namespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 
-void worker_limits(const struct store_limits *given, struct store_limits *ret)
+void worker_limits(const struct unpack_limits *given, struct unpack_limits *ret)
 {
-	const struct store_limits defaults = {
+	const struct unpack_limits defaults = {
 		.layer_entries = STORE_LIMIT_LAYER_ENTRIES,
 		.layer_bytes = STORE_LIMIT_LAYER_BYTES,
 		.image_bytes = STORE_LIMIT_IMAGE_BYTES,
@@ -290,7 +290,7 @@ static int clone_strictest(struct child *c, struct pidref *ret, uint32_t *ret_fl
 	return clone_child(c, 0, m, &proc, ret, err);
 }
 
-int worker_start(struct store *s, enum unpack_kind kind, const struct store_limits *limits, int in_fd, int dir_fd,
+int worker_start(struct store *s, enum unpack_kind kind, const struct unpack_limits *limits, int in_fd, int dir_fd,
 		 struct worker *ret, struct error *err)
 {
 	const struct worker_task task = {
@@ -399,10 +399,10 @@ static int take_finding(struct worker_answer *a, const unsigned char *text, size
 	if (len < sizeof(f))
 		return nonsense(err);
 	memcpy(&f, text, sizeof(f));
-	if (len != sizeof(f) + f.path_len + f.text_len || f.kind >= STORE_FINDING_KIND_COUNT)
+	if (len != sizeof(f) + f.path_len + f.text_len || f.kind >= UNPACK_FINDING_KIND_COUNT)
 		return nonsense(err);
 	ARENA_PUSH(&a->arena, a->findings, a->finding_count) = (struct store_finding){
-		.kind = (enum store_finding_kind)f.kind,
+		.kind = (enum unpack_finding_kind)f.kind,
 		.path = arena_strndup(&a->arena, (const char *)text + sizeof(f), f.path_len),
 		.text = arena_strndup(&a->arena, (const char *)text + sizeof(f) + f.path_len, f.text_len),
 	};
@@ -419,10 +419,10 @@ static int pass_on_change(const struct worker *w, const unsigned char *text, siz
 	memcpy(&c, text, sizeof(c));
 	memcpy(path, text + sizeof(c), len - sizeof(c));
 	path[len - sizeof(c)] = '\0';
-	if (c.kind >= STORE_CHANGE_KIND_COUNT)
+	if (c.kind >= UNPACK_CHANGE_KIND_COUNT)
 		return nonsense(err);
 	const struct store_change out = {
-		.kind = (enum store_change_kind)c.kind,
+		.kind = (enum unpack_change_kind)c.kind,
 		.what = c.what,
 		.path = path,
 		.old = {c.status[0].mode, c.status[0].uid, c.status[0].gid, c.status[0].size},

@@ -17,7 +17,7 @@ static int take_change(const struct store_change *c, void *arg, struct error *er
 {
 	(void)arg;
 	(void)err;
-	if (c->kind >= STORE_CHANGE_KIND_COUNT || strlen(c->path) > TAR_PATH_MAX)
+	if (c->kind >= UNPACK_CHANGE_KIND_COUNT || strlen(c->path) > TAR_PATH_MAX)
 		abort();
 	return 0;
 }
@@ -31,7 +31,7 @@ static void check_answer(const struct worker_answer *a)
 			abort();
 	}
 	for (size_t i = 0; i < a->finding_count; i++) {
-		if (a->findings[i].kind >= STORE_FINDING_KIND_COUNT || !a->findings[i].path || !a->findings[i].text)
+		if (a->findings[i].kind >= UNPACK_FINDING_KIND_COUNT || !a->findings[i].path || !a->findings[i].text)
 			abort();
 	}
 	for (size_t i = 0; i < a->implied_count; i++) {

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/stream.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../unit/store/fixture.h"
+#include "../unit/archive/fixture.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "safepath/safepath.h"
-#include "store/unpack.h"
+#include "unpack/jobs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -70,7 +70,7 @@ static int run(enum unpack_kind kind, int dir_fd, const struct buf *archive, str
 	autoclean(stream_done) struct stream in;
 	autofd int fd = fd_memory("layer", archive->data, archive->len);
 
-	job.limits = (struct store_limits){.layer_entries = 1000, .layer_bytes = 1 << 20};
+	job.limits = (struct unpack_limits){.layer_entries = 1000, .layer_bytes = 1 << 20};
 	stream_init(&in, fd, false, false, &limits);
 	return kind == UNPACK_VERIFY ? unpack_verify(dir_fd, &in, &job, &talk, report, err)
 				     : unpack_layer(dir_fd, &in, &job, &talk, report, err);

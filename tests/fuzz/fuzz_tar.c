@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/layer_path.h"
+#include "archive/tar.h"
 #include "base/cleanup.h"
-#include "store/tar.h"
-#include "store/unpack_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,7 +60,7 @@ static uint8_t *mend_checksums(const uint8_t *data, size_t size)
 
 static void check_entry(const struct tar_entry *e)
 {
-	struct unpack_path p;
+	struct layer_path p;
 	struct error err;
 	const char *name;
 
@@ -69,11 +69,11 @@ static void check_entry(const struct tar_entry *e)
 		abort();
 	if (e->xattr_count > TAR_XATTR_MAX_COUNT || e->piece_count > TAR_SPARSE_MAX_COUNT)
 		abort();
-	if (unpack_path_parse(e->path, &p, &err) == 0) {
+	if (layer_path_parse(e->path, &p, &err) == 0) {
 		if (p.text[0] == '/' || strstr(p.text, "//") || strncmp(p.text, "../", 3) == 0 ||
 		    strstr(p.text, "/../") || strcmp(p.text, "..") == 0)
 			abort();
-		(void)unpack_path_whiteout(p.text + p.base, &name, &err);
+		(void)layer_path_whiteout(p.text + p.base, &name, &err);
 	}
 }
 

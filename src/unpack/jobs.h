@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef UNPACK_JOBS_H
+#define UNPACK_JOBS_H
+
+/* Inside bothy-unpack: how a job speaks, and what each does. */
+
+#include <stddef.h>
+
+#include "archive/stream.h"
+#include "base/error.h"
+#include "unpack/protocol.h"
+
+/* How a job says something. Returns 0 or <0 (the other end is gone). */
+struct unpack_talk {
+	int fd; /* borrowed; FD_NONE: say nothing (tests, fuzzing) */
+};
+int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
+	       const void *tail, size_t tail_len, struct error *err);
+
+/* Apply the layer that @in delivers to the folder @root_fd. Never leaves it: every name is resolved inside (V27).
+ * Fills the counters of @report. Returns 0, or <0: INVALID (the layer breaks a rule), LIMIT, the system's. */
+int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+		 struct unpack_report *report, struct error *err);
+/* Write the members of an image archive into @dir_fd and say an UNPACK_MEMBER for each. */
+int unpack_split(int dir_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+		 struct unpack_report *report, struct error *err);
+/* Compare the layer that @in delivers with the folder @root_fd, which is only read; say an UNPACK_FINDING for each difference and
+ * an UNPACK_IMPLIED for each folder that the layer does not list. Returns 0 (also with findings), or <0: INVALID, LIMIT. */
+int unpack_verify(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+		  struct unpack_report *report, struct error *err);
+/* Compare two images, whose layers @in_fd lists, in the folder of all layers; say an UNPACK_CHANGE for each difference. */
+int unpack_diff(int layers_fd, int in_fd, const struct unpack_talk *talk, struct unpack_report *report,
+		struct error *err);
+/* Empty the folder. */
+int unpack_remove(int dir_fd, struct error *err);
+
+/* Give up everything but the folder @dir_fd and the fds above. @ret_dir_fd: the folder as it is reached from now on (owned).
+ * Order: pivot (or chroot), limits, capabilities, Landlock, seccomp. Returns 0 or <0. */
+int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bothy-unpack from start to end: read the job, lock the door, do the job, report. The report is one struct; whatever goes
+ * wrong before it can be sent shows as its absence and the exit status.
+ */
+#include "unpack/jobs.h"
+#include "unpack/receive.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "kernel/kernel.h"
+#include "safepath/safepath.h"
+
+int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
+	       const void *tail, size_t tail_len, struct error *err)
+{
+	struct unpack_message m = {.type = type, .len = (uint32_t)(head_len + tail_len)};
+	unsigned char text[sizeof(m) + UNPACK_MESSAGE_MAX];
+
+	if (talk->fd < 0)
+		return 0;
+	if (head_len + tail_len > UNPACK_MESSAGE_MAX)
+		return error_set(err, ERROR_LIMIT, EMSGSIZE, "a name is too long to be reported");
+	memcpy(text, &m, sizeof(m));
+	if (head_len > 0)
+		memcpy(text + sizeof(m), head, head_len);
+	if (tail_len > 0)
+		memcpy(text + sizeof(m) + head_len, tail, tail_len);
+	int r = fd_write_all(talk->fd, text, sizeof(m) + head_len + tail_len);
+
+	return r < 0 ? error_sys(err, -r, "cannot report") : 0;
+}
+
+static int remove_one(const struct safepath_entry *e, void *arg, struct error *err)
+{
+	(void)arg;
+	if (S_ISDIR(e->st->st_mode))
+		return safepath_remove_tree(e->dir_fd, e->name, err) < 0 ? -err->code : 1;
+	return safepath_unlink(e->dir_fd, e->name, true, err);
+}
+
+int unpack_remove(int dir_fd, struct error *err)
+{
+	return safepath_walk(dir_fd, SAFEPATH_PRE, UINT64_MAX, remove_one, NULL, err);
+}
+
+static void stream_limits(const struct unpack_job *job, struct stream_limits *ret)
+{
+	*ret = (struct stream_limits){
+		.out_bytes = job->kind == UNPACK_SPLIT ? job->limits.archive_bytes : job->limits.layer_bytes,
+		.ratio = job->limits.ratio,
+		.ratio_free_bytes = UNPACK_RATIO_FREE_BYTES,
+	};
+}
+
+/* Only keep and hash: the stream would look for a compression, and pay for it. */
+static int save_blob(struct receive *from, struct unpack_report *report, struct error *err)
+{
+	autofree unsigned char *data = mem_alloc(STREAM_IN_BYTES);
+	const struct stream_input in = receive_input(from);
+	struct digest digest;
+	ssize_t n;
+
+	digest_init(&digest);
+	while ((n = in.read(in.arg, data, STREAM_IN_BYTES, err)) > 0)
+		digest_add(&digest, data, (size_t)n);
+	if (n < 0)
+		return (int)n;
+	report->bytes_in = from->at;
+	digest_end(&digest, report->digest_in);
+	return 0;
+}
+
+static int read_archive(int dir_fd, const struct unpack_job *job, const struct unpack_talk *talk, struct receive *from,
+			struct unpack_report *report, struct error *err)
+{
+	autoclean(stream_done) struct stream in;
+	struct stream_limits limits;
+	int r;
+
+	stream_limits(job, &limits);
+	stream_init(&in, UNPACK_INPUT_FD, job->flags & UNPACK_HASH_IN || job->kind == UNPACK_VERIFY,
+		    job->kind != UNPACK_SPLIT, &limits);
+	if (job->flags & UNPACK_RECEIVE)
+		in.input = receive_input(from);
+	if (job->kind == UNPACK_LAYER)
+		r = unpack_layer(dir_fd, &in, job, talk, report, err);
+	else if (job->kind == UNPACK_VERIFY)
+		r = unpack_verify(dir_fd, &in, job, talk, report, err);
+	else
+		r = unpack_split(dir_fd, &in, job, talk, report, err);
+	if (r == 0)
+		r = stream_drain(&in, err);
+	report->compression = in.codec ? in.codec->compression : IMAGE_PLAIN;
+	report->bytes_in = in.bytes_in;
+	report->bytes_out = in.bytes_out;
+	digest_end(&in.digest_in, report->digest_in);
+	digest_end(&in.digest_out, report->digest_out);
+	return r;
+}
+
+/* Layers are many files: one syncfs is cheaper than an fsync for each. */
+static int sync_all(int dir_fd, const struct unpack_job *job, struct error *err)
+{
+	autofd int dir = FD_NONE;
+
+	if (!(job->flags & UNPACK_SYNC))
+		return 0;
+	dir = safepath_open_dir(dir_fd, "", false, err); /* syncfs takes no O_PATH */
+	if (dir < 0)
+		return dir;
+	if ((job->kind == UNPACK_SAVE ? fdatasync(UNPACK_PARTIAL_FD) : syncfs(dir)) < 0)
+		return error_sys(err, errno, "cannot make it durable");
+	return 0;
+}
+
+static int read_job(struct unpack_job *job, struct error *err)
+{
+	if (process_close_from(UNPACK_PARTIAL_FD + 1, true, FD_NONE, err) < 0)
+		return -err->code;
+	int r = fd_read_all(UNPACK_TALK_FD, job, sizeof(*job));
+
+	if (r < 0 || job->magic != UNPACK_MAGIC || job->kind >= UNPACK_KIND_COUNT)
+		return error_set(err, ERROR_INVALID, EINVAL, "this program is started by bothy, not by hand");
+	return job->flags & UNPACK_RECEIVE ? 0 : process_close_from(UNPACK_TALK_FD + 1, true, FD_NONE, err);
+}
+
+static int do_job(struct unpack_report *report, struct error *err)
+{
+	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD};
+	autofd int dir_fd = FD_NONE;
+	struct unpack_job job;
+	autoclean(receive_done) struct receive from = {.writer = WRITER_NONE};
+	int r;
+
+	if (read_job(&job, err) < 0 || sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0)
+		return -err->code;
+	if (job.kind == UNPACK_REMOVE)
+		return unpack_remove(dir_fd, err);
+	if (job.kind == UNPACK_DIFF)
+		return unpack_diff(dir_fd, UNPACK_INPUT_FD, &talk, report, err);
+	if (job.flags & UNPACK_RECEIVE &&
+	    (receive_lock(UNPACK_PARTIAL_FD, &talk, err) < 0 ||
+	     receive_init(&from, UNPACK_PARTIAL_FD, UNPACK_INPUT_FD, job.blob_size, err) < 0))
+		return -err->code;
+	if (job.kind == UNPACK_SAVE)
+		r = job.flags & UNPACK_RECEIVE ? save_blob(&from, report, err) : -EINVAL;
+	else
+		r = read_archive(dir_fd, &job, &talk, &from, report, err);
+	return r < 0 ? r : sync_all(dir_fd, &job, err);
+}
+
+int unpack_main(int argc, char **argv)
+{
+	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD};
+	struct unpack_report report = {0};
+	struct error lost;
+	struct stat st;
+	int r;
+
+	(void)argc;
+	(void)argv;
+	r = do_job(&report, &report.err);
+	report.failed = r < 0;
+	if (unpack_say(&talk, UNPACK_REPORT, &report, sizeof(report), NULL, 0, &lost) < 0) {
+		/* A store that has gone wants to know nothing. Without one, somebody started us by hand. */
+		if (fstat(UNPACK_TALK_FD, &st) < 0 || !S_ISSOCK(st.st_mode))
+			fprintf(stderr, "bothy-unpack: %s\n", r < 0 ? report.err.msg : lost.msg);
+		return 125;
+	}
+	return r < 0;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "../archive/fixture.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "safepath/safepath.h"
+#include "unpack/jobs.h"
+
+/* A folder of our own that goes with the scope. */
+struct scratch {
+	char path[64];
+	int fd;
+};
+
+static void scratch_done(struct scratch *s)
+{
+	struct error err;
+	autofd int tmp = safepath_host_open_dir("/tmp", &err);
+
+	safepath_remove_tree(tmp, s->path + 5, &err);
+	fd_close(&s->fd);
+}
+
+static struct scratch scratch_new(void)
+{
+	struct scratch s = {.path = "/tmp/bothy-test-unpack-XXXXXX"};
+	struct error err;
+
+	if (!mkdtemp(s.path))
+		abort();
+	s.fd = safepath_host_open_dir(s.path, &err);
+	return s;
+}
+
+static struct unpack_job job_new(void)
+{
+	struct unpack_job job = {.magic = UNPACK_MAGIC, .flags = UNPACK_SINGLE_ID};
+
+	job.limits = (struct unpack_limits){.layer_entries = 1000,
+					    .layer_bytes = 1 << 20,
+					    .image_bytes = 1 << 20,
+					    .ratio = 10,
+					    .archive_members = 100,
+					    .archive_bytes = 1 << 20};
+	return job;
+}
+
+static int unpack(int dir_fd, const void *data, size_t len, const struct unpack_job *job, struct unpack_report *report,
+		  struct error *err)
+{
+	const struct stream_limits limits = {.out_bytes = job->limits.layer_bytes,
+					     .ratio = job->limits.ratio,
+					     .ratio_free_bytes = 4096};
+	const struct unpack_talk talk = {.fd = FD_NONE};
+	autoclean(stream_done) struct stream in;
+	autofd int fd = fd_memory("layer", data, len);
+
+	stream_init(&in, fd, true, true, &limits);
+	int r = unpack_layer(dir_fd, &in, job, &talk, report, err);
+
+	if (r == 0)
+		r = stream_drain(&in, err);
+	digest_end(&in.digest_out, report->digest_out);
+	return r;
+}
+
+static int unpack_buf(const struct scratch *s, const struct buf *a, struct unpack_report *report, struct error *err)
+{
+	struct unpack_job job = job_new();
+
+	return unpack(s->fd, a->data, a->len, &job, report, err);
+}
+
+TEST(files_links_and_times)
+{
+	autoclean(scratch_done) struct scratch s = scratch_new();
+	autobuf struct buf a = BUF_INIT(1 << 20);
+	struct unpack_report report = {0};
+	struct error err = {0};
+	struct stat st, st2;
+
+	fixture_block(&a, &(struct fixture_header){.name = "./d/", .type = '5', .mode = 01777});
+	fixture_file(&a, "./d/f", "hello");
+	fixture_block(&a, &(struct fixture_header){.name = "h", .type = '1', .link = "d/f"});
+	fixture_block(&a, &(struct fixture_header){.name = "s", .type = '2', .link = "/etc/passwd"});
+	fixture_block(&a, &(struct fixture_header){.name = "p", .type = '6'});
+	fixture_block(&a, &(struct fixture_header){.name = "suid", .mode = 04755});
+	fixture_end(&a);
+	CHECK_INT(unpack_buf(&s, &a, &report, &err), 0);
+	CHECK_STR(err.msg, "");
+	CHECK_INT(report.entries, 6);
+	CHECK_INT(report.file_bytes, 5);
+	REQUIRE(fstatat(s.fd, "d", &st, 0) == 0);
+	CHECK_INT(st.st_mode, S_IFDIR | 01777);
+	CHECK_INT(st.st_mtime, 15); /* though a file was made in it afterwards */
+	REQUIRE(fstatat(s.fd, "d/f", &st, 0) == 0 && fstatat(s.fd, "h", &st2, 0) == 0);
+	CHECK_INT(st.st_ino, st2.st_ino);
+	CHECK_INT(st.st_size, 5);
+	REQUIRE(fstatat(s.fd, "s", &st, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECK(S_ISLNK(st.st_mode) && st.st_mtime == 15);
+	REQUIRE(fstatat(s.fd, "p", &st, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECK(S_ISFIFO(st.st_mode));
+	REQUIRE(fstatat(s.fd, "suid", &st, 0) == 0);
+	CHECK_INT(st.st_mode & 07777, 04755);
+}
+
+TEST(v28_whiteouts_and_opaque_folders)
+{
+	autoclean(scratch_done) struct scratch s = scratch_new();
+	autobuf struct buf a = BUF_INIT(1 << 20);
+	struct unpack_report report = {0};
+	struct error err = {0};
+	char value[8];
+	struct stat st;
+
+	fixture_file(&a, ".wh.gone", "");
+	fixture_file(&a, ".wh.again", "");
+	fixture_file(&a, "again/f", "x");
+	fixture_file(&a, "kept", "x");
+	fixture_file(&a, ".wh.kept", "");
+	fixture_file(&a, "o/.wh..wh..opq", "");
+	fixture_end(&a);
+	int r = unpack_buf(&s, &a, &report, &err);
+
+	if (r == -EOPNOTSUPP)
+		SKIP("no user.* attributes in /tmp");
+	CHECK_INT(r, 0);
+	REQUIRE(fstatat(s.fd, "gone", &st, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECK(S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0));
+	REQUIRE(fstatat(s.fd, "kept", &st, 0) == 0);
+	CHECK(S_ISREG(st.st_mode));
+	static const char *const opaque[] = {"again", "o"};
+	for (size_t i = 0; i < 2; i++) {
+		autofd int fd = openat(s.fd, opaque[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		ROW(opaque[i]);
+		CHECK_INT(fgetxattr(fd, "user.overlay.opaque", value, sizeof(value)), 1);
+		CHECK(value[0] == 'y');
+	}
+}
+
+TEST(v27_never_outside)
+{
+	static const struct {
+		const char *name, *link;
+		char type;
+	} rows[] = {
+		{"../escaped", NULL, '0'}, {"d/../../escaped", NULL, '0'}, {"h", "../../etc/passwd", '1'},
+		{"h", "/etc/passwd", '1'}, {"out/escaped", NULL, '0'},     {"out", "d", '1'},
+		{"w", NULL, '3'},          {"out/../x", NULL, '5'},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autoclean(scratch_done) struct scratch s = scratch_new();
+		autobuf struct buf a = BUF_INIT(1 << 20);
+		struct unpack_report report = {0};
+		struct error err = {0};
+
+		ROW(rows[i].name);
+		fixture_block(&a, &(struct fixture_header){.name = "d", .type = '5'});
+		fixture_block(&a, &(struct fixture_header){.name = "out", .type = '2', .link = "/nowhere-at-all"});
+		fixture_block(&a, &(struct fixture_header){.name = rows[i].name,
+							   .type = rows[i].type,
+							   .link = rows[i].link});
+		fixture_end(&a);
+		/* A hard link replaces the symlink of its name; all others are refused. */
+		CHECK(unpack_buf(&s, &a, &report, &err) < 0);
+		CHECK(access("/tmp/escaped", F_OK) < 0);
+	}
+}
+
+TEST(v30_bounds)
+{
+	autoclean(scratch_done) struct scratch s = scratch_new();
+	autobuf struct buf a = BUF_INIT(4 << 20);
+	struct unpack_job job = job_new();
+	struct unpack_report report = {0};
+	struct error err = {0};
+	char name[16];
+
+	for (int i = 0; i < 1001; i++) {
+		snprintf(name, sizeof(name), "f%d", i);
+		fixture_block(&a, &(struct fixture_header){.name = name});
+	}
+	fixture_end(&a);
+	CHECK_INT(unpack(s.fd, a.data, a.len, &job, &report, &err), -E2BIG);
+	CHECK_CONTAINS(err.msg, "more than 1000 entries");
+	CHECK_INT(err.kind, ERROR_LIMIT);
+
+	/* Zeros, compressed a thousand times. */
+	autofree unsigned char *zeros = mem_zalloc(1, 512 << 10), *packed = mem_alloc(64 << 10);
+	struct fixture_header h = {.name = "zeros", .size = (512 << 10) - 512};
+	autobuf struct buf block = BUF_INIT(512);
+	z_stream z = {0};
+
+	fixture_block(&block, &h);
+	memcpy(zeros, block.data, 512);
+	REQUIRE(deflateInit2(&z, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+	z.next_in = zeros;
+	z.avail_in = 512 << 10;
+	z.next_out = packed;
+	z.avail_out = 64 << 10;
+	REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
+	size_t len = z.total_out;
+
+	deflateEnd(&z);
+	report = (struct unpack_report){0};
+	CHECK_INT(unpack(s.fd, packed, len, &job, &report, &err), -EFBIG);
+	CHECK_CONTAINS(err.msg, "decompression bomb");
+	job.limits.ratio = 2000;
+	report = (struct unpack_report){0};
+	CHECK_INT(unpack(s.fd, packed, len, &job, &report, &err), 0);
+	/* Cut short. */
+	CHECK(unpack(s.fd, packed, len - 9, &job, &report, &err) < 0);
+	CHECK_CONTAINS(err.msg, "ends too early");
+}
+
+TEST(one_digest_whatever_the_compression)
+{
+	autobuf struct buf a = BUF_INIT(1 << 20);
+	unsigned char want[DIGEST_RAW_BYTES], packed[8192];
+	struct unpack_job job = job_new();
+	struct digest d;
+
+	fixture_file(&a, "f", "some text");
+	fixture_end(&a);
+	digest_init(&d);
+	digest_add(&d, a.data, a.len);
+	digest_end(&d, want);
+	size_t zstd_len = ZSTD_compress(packed, sizeof(packed), a.data, a.len, 3);
+
+	REQUIRE(!ZSTD_isError(zstd_len));
+	const struct {
+		const void *data;
+		size_t len;
+	} forms[] = {{a.data, a.len}, {packed, zstd_len}};
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		autoclean(scratch_done) struct scratch s = scratch_new();
+		struct unpack_report report = {0};
+		struct error err = {0};
+
+		CHECK_INT(unpack(s.fd, forms[i].data, forms[i].len, &job, &report, &err), 0);
+		CHECK(memcmp(report.digest_out, want, sizeof(want)) == 0);
+	}
+}
