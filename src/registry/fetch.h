@@ -139,6 +139,8 @@ struct request {
 	void (*begin)(struct request *q);
 	void (*next)(struct request *q);
 	void (*again)(struct request *q); /* NULL: begin; where to go on after a failure */
+	/* NULL, or: q->err says that we may not. Returns true when there is another way, which it has begun. */
+	bool (*denied)(struct request *q);
 	struct exchange x;
 	unsigned tries;         /* in a row without progress */
 	unsigned retries;       /* in all */

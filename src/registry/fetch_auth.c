@@ -166,7 +166,8 @@ static void wake(struct fetch *f, struct endpoint *e, const char *scope, const s
 		q->waits = NULL;
 		if (err) {
 			q->err = *err;
-			request_failed(q);
+			if (!q->denied || !q->denied(q))
+				request_failed(q);
 		} else {
 			exchange_repeat(q);
 		}
@@ -371,6 +372,11 @@ static bool denied(struct request *q)
 
 	exchange_error(q, NULL);
 	q->err.kind = ERROR_DENIED;
+	if (q->x.used_auth && e->auth == CHALLENGE_BEARER && e->realm) {
+		autofree char *service = url_host(e->realm, NULL);
+
+		error_wrap(&q->err, "the token of %.100s was not accepted", service ? service : "?");
+	}
 	if (has_login(e))
 		error_hint(&q->err, "the login for %.100s is wrong or not enough: bothy login %.100s", q->f->name,
 			   q->f->name);

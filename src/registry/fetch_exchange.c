@@ -595,7 +595,7 @@ static void answered(struct request *q)
 	if (status == 401 && !x->ask.no_auth) {
 		if (auth_challenged(q))
 			exchange_repeat(q);
-		else
+		else if (!q->denied || !q->denied(q))
 			request_failed(q);
 		return;
 	}

@@ -4,11 +4,13 @@
  *
  *	HEAD blob ── there ──> done
  *	POST uploads/?mount=…&from=… ── 201: mounted ──> done
+ *	     ├─ may not read that repository ──> from the start, without the mount
  *	     └─ 202: Location ──> small: PUT with the bytes ──> done
  *	                     └──> PATCH with the bytes ──> PUT ──> done
  *	PATCH cut ──> GET Location: how much is there? ──> PATCH the rest
  *	PUT cut, or the upload is lost ──> from the start: it may be there by now
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -176,6 +178,17 @@ static void status_begin(struct request *q)
 
 /* ---- POST ---- */
 
+/* Rights to the repository that has the blob already are not needed for bringing it once more. */
+static bool without_mount(struct request *q)
+{
+	if (!q->mount || q->err.kind != ERROR_DENIED)
+		return false;
+	free(q->mount);
+	q->mount = NULL;
+	request_begin(q);
+	return true;
+}
+
 static void post_next(struct request *q)
 {
 	long status = q->x.answer.status;
@@ -186,6 +199,9 @@ static void post_next(struct request *q)
 		return;
 	}
 	if (status != 202) {
+		exchange_error(q, NULL);
+		if (status == 403 && without_mount(q))
+			return;
 		wrong(q, NULL);
 		return;
 	}
@@ -239,6 +255,7 @@ static void start_begin(struct request *q)
 void push_blob(struct request *q)
 {
 	q->begin = start_begin;
+	q->denied = without_mount;
 }
 
 /* ---- manifests ---- */
