@@ -22,7 +22,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -31,7 +30,7 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from harness import skip
+from harness import program, skip
 
 
 def sha(data):
@@ -64,8 +63,6 @@ class Server:
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = any
 
-        # A client that goes away is an error for its thread, and no reason to die for the whole run.
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.httpd = ThreadingHTTPServer((host, 0), Handler)
         self.httpd.daemon_threads = True
         if tls:
@@ -348,15 +345,18 @@ def free_port():
 
 
 @contextlib.contextmanager
-def docker_registry(w, tls=None, htpasswd=None, token=None):
+def docker_registry(w, tls=None, htpasswd=None, token=None, client_ca=None):
     """Debian's docker-registry. Yields its host:port."""
-    if not shutil.which("docker-registry"):
+    registry = program("docker-registry")
+    if not registry:
         skip("docker-registry is not installed")
     port = free_port()
     config = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(w.tmp / f"registry{port}")}, "delete": {"enabled": True}},
               "http": {"addr": f"127.0.0.1:{port}"}, "log": {"level": "warn"}}
     if tls:
         config["http"]["tls"] = {"certificate": str(tls.folder / "server.crt"), "key": str(tls.folder / "server.key")}
+    if client_ca:
+        config["http"]["tls"]["clientcas"] = [str(client_ca)]
     if htpasswd:
         config["auth"] = {"htpasswd": {"realm": "test", "path": str(htpasswd)}}
     if token:
@@ -364,7 +364,7 @@ def docker_registry(w, tls=None, htpasswd=None, token=None):
     path = w.tmp / f"registry{port}.json"
     path.write_text(json.dumps(config))  # YAML knows JSON
     with open(w.tmp / f"registry{port}.log", "wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(path)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([registry, "serve", str(path)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
         while True:
@@ -381,7 +381,8 @@ def docker_registry(w, tls=None, htpasswd=None, token=None):
 
 
 class Proxy:
-    """A proxy that knows CONNECT and sends every name to one place, so that servers on loopback can have names."""
+    """A proxy that knows CONNECT and sends every name to one place, or each to its own ({"name:port": "host:port"}), so that servers on
+    loopback can have names."""
 
     def __init__(self, target):
         self.target, self.log = target, []
@@ -407,7 +408,8 @@ class Proxy:
             while b"\r\n\r\n" not in head:
                 head += client.recv(4096)
             self.log.append(head.split(b"\r\n")[0].decode())
-            host, port = self.target.split(":")
+            target = self.target if isinstance(self.target, str) else self.target[head.split(b" ")[1].decode()]
+            host, port = target.split(":")
             with socket.create_connection((host, int(port))) as server:
                 client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
                 threading.Thread(target=self.pump, args=(server, client), daemon=True).start()

@@ -65,6 +65,11 @@ def check_in(part, text, what="text"):
         raise AssertionError(f"{what}: expected {part!r} in:\n{text}")
 
 
+def program(name):
+    """Where the program is, or None: installed, or unpacked by tools/setup because its package would start a service."""
+    return shutil.which(name) or shutil.which(name, path=str(TOP / "build/unpacked/usr/bin"))
+
+
 # ---- the leak check --------------------------------------------------------------------------------------------------
 
 

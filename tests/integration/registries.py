@@ -16,7 +16,7 @@ import subprocess
 import tarfile
 import threading
 
-from harness import check, skip
+from harness import check, program, skip
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -89,8 +89,8 @@ class Registry:
     """docker-registry in a folder of the test's. Its access log tells what was asked of it."""
 
     def __init__(self, world, name="registry"):
-        program = shutil.which("docker-registry")
-        if not program:
+        registry = program("docker-registry")
+        if not registry:
             skip("docker-registry is not installed")
         self.folder = world.tmp / name
         self.folder.mkdir()
@@ -104,7 +104,7 @@ class Registry:
             "http": {"addr": self.host}}))
         self.log_path = self.folder / "log"
         with open(self.log_path, "wb") as log:
-            self.process = world.spawn([program, "serve", self.folder / "config.yml"], stdout=log, stderr=log)
+            self.process = world.spawn([registry, "serve", self.folder / "config.yml"], stdout=log, stderr=log)
         world.services.append(self)
         world.wait_for(self.answers, "the registry")
 

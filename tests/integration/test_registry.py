@@ -650,7 +650,7 @@ def a_mirror_with_wrong_bytes_costs_time_only(w):
 
 @test
 def there_and_back(w):
-    """load, push to docker-registry behind TLS and a token service, pull into another store, run."""
+    """load, push to docker-registry, remove, pull. (Behind TLS, passwords and tokens: test_real_registry.py.)"""
     with docker_registry(w) as host:
         folder, image = images.layout(w, reference=f"{host}/team/app:1")
         check_equal(w.bothy("load", "-q", "-i", folder).code, 0)
