@@ -9,11 +9,13 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/progress.h"
 #include "safepath/safepath.h"
 
 struct import_options {
 	struct strv changes;
-	const char *message, *platform;
+	const char *message, *platform, *progress, *cert_dir;
+	struct option_bool tls_verify;
 	bool quiet;
 };
 
@@ -23,6 +25,9 @@ static const struct option table[] = {
 	{"message", 'm', OPTION_STRING, offsetof(struct import_options, message), "TEXT", "the comment in the image's history", 0},
 	{"platform", 0, OPTION_STRING, offsetof(struct import_options, platform), "OS/ARCH", "what it is made for (default: this machine)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct import_options, quiet), NULL, "show no progress", 0},
+	{"progress", 0, OPTION_STRING, offsetof(struct import_options, progress), PROGRESS_WORDS, "of an address: how to show how far it is (default: bars on a terminal)", 0},
+	{"cert-dir", 0, OPTION_STRING, offsetof(struct import_options, cert_dir), "DIR", "of an address: certificates and keys for its server", 0},
+	{"tls-verify", 0, OPTION_TRISTATE, offsetof(struct import_options, tls_verify), NULL, "of an address: check its server's certificate (default: yes)", 0},
 	OPTION_END,
 };
 /* clang-format on */
@@ -66,16 +71,43 @@ static int open_source(const char *source, struct error *err)
 	return fd < 0 ? error_sys(err, -fd, "standard input") : fd;
 }
 
+static int import_file(struct engine *e, const char *source, const struct store_import_options *io,
+		       char id[static STORE_ID_MAX], struct error *err)
+{
+	autofd int fd = open_source(source, err);
+	struct store *store;
+
+	if (fd < 0 || engine_store(e, &store, err) < 0)
+		return -err->code;
+	return store_import(store, fd, io, id, err);
+}
+
+static int import_address(struct engine *e, const struct import_options *o, const char *url,
+			  struct store_import_options *io, char id[static STORE_ID_MAX], struct error *err)
+{
+	autoprogress struct progress *progress = NULL;
+	struct engine_address_options ao = {.url = url,
+					    .cert_dir = o->cert_dir,
+					    .no_verify = o->tls_verify.set && !o->tls_verify.v};
+
+	if (progress_new(o->progress, o->quiet, "import", &progress, err) < 0)
+		return -err->code;
+	ao.observer = progress_observer(progress);
+	return engine_import_address(e, &ao, io, id, err);
+}
+
 static int import(const struct bothy_global *g, const struct import_options *o, const struct args *args,
 		  struct arena *a, struct error *err)
 {
+	const bool is_address = registry_is_address(args->items[0]);
+	const char *source = is_address ? registry_address_shown(a, args->items[0]) : args->items[0];
 	autojson struct json *config = json_new_object();
-	autofree char *comment = mem_printf("Imported from %s", args->items[0]);
+	autofree char *comment = mem_printf("Imported from %s", source);
 	struct store_import_options io = {.config = config, .comment = o->message ? o->message : comment};
 	autoengine struct engine *e = NULL;
 	struct image_platform platform;
 	char id[STORE_ID_MAX];
-	struct store *store;
+	int r;
 
 	if (apply_changes(&o->changes, config, err) < 0 ||
 	    parse_name(a, args->count > 1 ? args->items[1] : NULL, &io.name, err) < 0)
@@ -85,11 +117,12 @@ static int import(const struct bothy_global *g, const struct import_options *o, 
 			return -err->code;
 		io.platform = &platform;
 	}
-	autofd int fd = open_source(args->items[0], err);
-	if (fd < 0 || bothy_open(g, &e, err) < 0 || engine_store(e, &store, err) < 0)
+	if (bothy_open(g, &e, err) < 0)
 		return -err->code;
-	if (store_import(store, fd, &io, id, err) < 0)
-		return error_wrap(err, "import %s", args->items[0]);
+	r = is_address ? import_address(e, o, args->items[0], &io, id, err)
+		       : import_file(e, args->items[0], &io, id, err);
+	if (r < 0)
+		return error_wrap(err, "import %s", source);
 	printf("%s\n", id);
 	return 0;
 }
@@ -113,9 +146,11 @@ static void done(void *options)
 const struct command cmd_import = {
 	.name = "import",
 	.group = "Images",
-	.args = "FILE|- [REPOSITORY[:TAG]]",
+	.args = "FILE|URL|- [REPOSITORY[:TAG]]",
 	.summary = "make an image of a root file system",
-	.details = "Reads a tar archive, plain or compressed with gzip or zstd, and prints the id of the image.",
+	.details =
+		"Reads a tar archive, plain or compressed with gzip or zstd, and prints the id of the image. An address (http or\n"
+		"https) is fetched; a login in it, https://USER:PASSWORD@HOST/, is for that host and is kept nowhere.",
 	.options = table,
 	.options_size = sizeof(struct import_options),
 	.min_args = 1,
@@ -123,5 +158,6 @@ const struct command cmd_import = {
 	.run = run,
 	.done = done,
 	.examples = "  mmdebstrap --variant=minbase bookworm - | bothy import - debian:mine\n"
-		    "  bothy import -c 'CMD [\"/bin/sh\"]' -c 'ENV LANG=C.UTF-8' root.tar.gz team/base:1",
+		    "  bothy import -c 'CMD [\"/bin/sh\"]' -c 'ENV LANG=C.UTF-8' root.tar.gz team/base:1\n"
+		    "  bothy import https://example.com/rootfs.tar.zst team/base:2",
 };

@@ -56,6 +56,8 @@ static const char *const state_words[ENGINE_LAYER_STATE_COUNT] = {
 	[ENGINE_LAYER_PUSHING] = "Pushing",
 	[ENGINE_LAYER_PUSHED] = "Pushed",
 	[ENGINE_LAYER_MOUNTED] = "Mounted from another repository",
+	[ENGINE_LAYER_FETCHING] = "Fetching",
+	[ENGINE_LAYER_FETCHED] = "Fetched",
 };
 
 /* ---- texts ---- */
@@ -63,7 +65,7 @@ static const char *const state_words[ENGINE_LAYER_STATE_COUNT] = {
 /* Do bytes move? */
 static bool is_moving(enum engine_layer_state s)
 {
-	return s == ENGINE_LAYER_PULLING || s == ENGINE_LAYER_PUSHING;
+	return s == ENGINE_LAYER_PULLING || s == ENGINE_LAYER_PUSHING || s == ENGINE_LAYER_FETCHING;
 }
 
 static const char *short_digest(const char *digest, char out[static 13])
@@ -87,14 +89,14 @@ static void bar(uint64_t at, uint64_t size, int width, bool utf8, char *out, siz
 	out[n] = '\0';
 }
 
-/* "12.3MB/45MB": what came, of what. */
+/* "12.3MB/45MB": what came, of what; "12.3MB" where that is not known. */
 static void amounts(uint64_t at, uint64_t size, char out[static 40])
 {
 	char a[16], b[16];
 
 	str_from_size(at, a);
 	str_from_size(size, b);
-	(void)snprintf(out, 40, "%s/%s", a, b);
+	(void)snprintf(out, 40, "%s%s%s", a, size ? "/" : "", size ? b : "");
 }
 
 void progress_line(const struct engine_layer *l, int columns, bool utf8, char *out, size_t size)
@@ -104,7 +106,7 @@ void progress_line(const struct engine_layer *l, int columns, bool utf8, char *o
 	int width = columns - 12 - 1 - 15 - 2 - 24;
 
 	amounts(l->at, l->size, sum);
-	if (!moving || width < 5) {
+	if (!moving || width < 5 || l->size == 0) {
 		(void)snprintf(out, size, "%s %s%s%s", short_digest(l->digest, id), state_words[l->state],
 			       moving ? " " : "", moving ? sum : "");
 	} else {
@@ -157,10 +159,11 @@ static void total_line(const struct progress *p, uint64_t moved, uint64_t size, 
 
 	amounts(moved, size, sum);
 	str_from_size(bps, per_second);
-	time_text(bps ? (size - moved) / bps : 0, left);
-	size_t n = (size_t)snprintf(out, out_size, "%zu of %zu layers", done, count);
+	time_text(bps && size > moved ? (size - moved) / bps : 0, left);
+	size_t n = count == 1 ? (size_t)snprintf(out, out_size, "%s", sum)
+			      : (size_t)snprintf(out, out_size, "%zu of %zu layers", done, count);
 
-	if (size > 0)
+	if (size > 0 && count != 1)
 		n += (size_t)snprintf(out + n, out_size - n, ", %s", sum);
 	if (bps > 0)
 		n += (size_t)snprintf(out + n, out_size - n, ", %s/s", per_second);
@@ -185,7 +188,7 @@ static void terminal_size(int *ret_rows, int *ret_columns)
 static bool is_over(enum engine_layer_state s)
 {
 	return s == ENGINE_LAYER_DONE || s == ENGINE_LAYER_EXISTED || s == ENGINE_LAYER_PUSHED ||
-	       s == ENGINE_LAYER_MOUNTED;
+	       s == ENGINE_LAYER_MOUNTED || s == ENGINE_LAYER_FETCHED;
 }
 
 static const char *colour(const struct progress *p, enum engine_layer_state s)
@@ -277,7 +280,7 @@ static void say_line(const struct engine_layer *l)
 
 	str_from_size(l->size, size);
 	buf_printf(&text, "%s: %s", short_digest(l->digest, id), state_words[l->state]);
-	if (is_moving(l->state))
+	if (is_moving(l->state) && l->size)
 		buf_printf(&text, " %s", size);
 	if (l->state == ENGINE_LAYER_PULLING && l->offset > 0) {
 		str_from_size(l->offset, size);

@@ -52,12 +52,14 @@ enum engine_layer_state {
 	ENGINE_LAYER_PUSHING,   /* bytes go, or the registry is asked */
 	ENGINE_LAYER_PUSHED,
 	ENGINE_LAYER_MOUNTED,   /* push: the registry has it from another repository */
+	ENGINE_LAYER_FETCHING,  /* import: the archive comes from its address */
+	ENGINE_LAYER_FETCHED,
 	ENGINE_LAYER_STATE_COUNT
 };
 struct engine_layer {
 	const char *digest;
 	enum engine_layer_state state;
-	uint64_t size, at; /* bytes as they are sent; at counts what an earlier pull left */
+	uint64_t size, at; /* bytes as they are sent; at counts what an earlier pull left; size 0: not known */
 	uint64_t offset;   /* where this pull began */
 };
 /* Who wants to see what goes on. Texts may come from outside: they are not fit for a terminal as they are. Any may be NULL. */
@@ -161,6 +163,19 @@ struct engine_run_options {
 /* Run a container in the foreground until its program ends. @ret_exit: its exit status (128+n for signal n).
  * Returns 0, or <0 with err->kind NO_PROGRAM (127), NOT_EXECUTABLE (126), others (125). */
 int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_exit, struct error *err);
+
+/* ---- importing from an address (import.c) ---------------------------------------------------------------------------- */
+
+struct engine_address_options {
+	const char *url; /* see registry_get_address */
+	const char *cert_dir;
+	bool no_verify;
+	const struct engine_observer *observer; /* NULL: nobody */
+};
+/* store_import of what an address names. @io->read is set here; nothing is recorded unless all of it came.
+ * Returns 0 and the image's id, or <0: as store_import, as registry_get_address. */
+int engine_import_address(struct engine *e, const struct engine_address_options *o, struct store_import_options *io,
+			  char ret_id[static STORE_ID_MAX], struct error *err);
 
 /* ---- images (change.c, image_info.c) -------------------------------------------------------------------------------- */
 

@@ -89,7 +89,9 @@ struct ask {
 	const char *content_type; /* of what is sent; NULL: none */
 	const char *content_range;
 	uint64_t range_from; /* ask for the bytes from here on; 0: all */
-	const char *text;    /* sent; borrowed until the step is over */
+	const char *
+		if_range; /* ... when the content still has this mark, else all; NULL: none; lives as long as the request */
+	const char *text; /* sent; borrowed until the step is over */
 	uint64_t text_len;
 	bool send_file; /* sent: @file_len bytes of the request's in_fd from @file_from on */
 	uint64_t file_from, file_len;
@@ -102,8 +104,9 @@ struct ask {
 
 struct answer {
 	long status;
-	char *location, *content_type, *digest, *content_range, *retry_after, *link, *range, *subject; /* owned */
-	char *challenges[HEADER_CHALLENGES_MAX];                                                       /* owned */
+	char *location, *content_type, *digest, *content_range, *retry_after, *link, *range, *subject, *etag, *modified,
+		*date;                           /* owned */
+	char *challenges[HEADER_CHALLENGES_MAX]; /* owned */
 	size_t challenge_count;
 	int64_t content_length; /* -1: not said */
 	struct buf body;
@@ -141,6 +144,8 @@ struct request {
 	void (*again)(struct request *q); /* NULL: begin; where to go on after a failure */
 	/* NULL, or: q->err says that we may not. Returns true when there is another way, which it has begun. */
 	bool (*denied)(struct request *q);
+	/* The header of an answer came whose body goes to out_fd: is it what we asked? False: refused with q->err. */
+	bool (*check)(struct request *q);
 	struct exchange x;
 	unsigned tries;         /* in a row without progress */
 	unsigned retries;       /* in all */
@@ -154,9 +159,14 @@ struct request {
 	struct error err;
 	/* what was asked */
 	char *digest, *reference, *media_type, *mount, *term, *artifact_type; /* owned */
-	char *text;                                                           /* owned: document to push */
+	char *url;  /* owned: what an address names, without its login; set by get_address */
+	char *what; /* owned: what is fetched or sent, for messages: "the blob sha256:…" */
+	char *text; /* owned: document to push */
 	size_t text_len;
-	uint64_t size;
+	uint64_t size;     /* of an address: at most so much, until `size_known` */
+	uint64_t size_max; /* of an address: what the bound was */
+	bool size_known;
+	char *mark; /* owned: by which a server knows an address's content again; NULL: none */
 	uint32_t limit;
 	bool head, blob;
 	int out_fd, in_fd; /* owned */
@@ -231,13 +241,16 @@ bool url_same_origin(const char *a, const char *b);
 char *url_add_query(const char *url, const char *key, const char *value);
 /* The host of @url in lower case, heap; NULL: none. @ret_https (may be NULL). */
 char *url_host(const char *url, bool *ret_https);
+/* Take the address that a user typed apart: all heap. @ret_url is it without user, password and fragment, @ret_host its host and
+ * port; @ret_user and @ret_password are NULL where it has none. Only http and https. */
+int url_open(const char *typed, char **ret_url, char **ret_host, bool *ret_https, char **ret_user, char **ret_password,
+	     struct error *err);
 
 /* ---- the kinds of requests: each fills the request from its message and sets begin ---- */
 void pull_manifest(struct request *q);
 void pull_blob(struct request *q);
 void pull_head_blob(struct request *q);
-/* The header of a blob's answer came: is it what we asked? False: refused with q->err. */
-bool pull_check_answer(struct request *q);
+void get_address(struct request *q);
 void push_blob(struct request *q);
 void push_manifest(struct request *q);
 void list_tags(struct request *q);

@@ -377,7 +377,11 @@ static bool denied(struct request *q)
 
 		error_wrap(&q->err, "the token of %.100s was not accepted", service ? service : "?");
 	}
-	if (has_login(e))
+	if (q->url && q->x.foreign)
+		error_hint(&q->err, "it is where %.100s sends us, and gets no login of that one", e->host);
+	else if (q->url)
+		error_hint(&q->err, "write a login into the address: https://USER:PASSWORD@%.100s/…", e->host);
+	else if (has_login(e))
 		error_hint(&q->err, "the login for %.100s is wrong or not enough: bothy login %.100s", q->f->name,
 			   q->f->name);
 	else
@@ -407,7 +411,7 @@ bool auth_challenged(struct request *q)
 				basic = &list[k];
 		}
 	}
-	if (bearer)
+	if (bearer && !q->url)
 		return take_bearer(q, bearer);
 	if (basic && e->user && e->password && !(q->x.used_auth && e->auth == CHALLENGE_BASIC)) {
 		e->auth = CHALLENGE_BASIC;

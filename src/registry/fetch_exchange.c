@@ -39,7 +39,8 @@ int exchange_init(struct fetch *f, struct error *err)
 static void answer_done(struct answer *a)
 {
 	char **const fields[] = {&a->location,    &a->content_type, &a->digest, &a->content_range,
-				 &a->retry_after, &a->link,         &a->range,  &a->subject};
+				 &a->retry_after, &a->link,         &a->range,  &a->subject,
+				 &a->etag,        &a->modified,     &a->date};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		free(*fields[i]);
@@ -113,7 +114,7 @@ static ssize_t hand_over(struct request *q, const void *data, size_t len)
 		if (n < 0 && errno == EAGAIN) {
 			q->full = true;
 		} else if (n < 0) {
-			error_sys(&q->err, errno, "hand over the blob %s", q->digest);
+			error_sys(&q->err, errno, "hand over %s", q->what);
 			q->err.kind = ERROR_UNAVAILABLE;
 			q->fatal = true;
 			buf_reset(&q->pending);
@@ -156,8 +157,12 @@ static size_t take_blob(struct request *q, const char *data, size_t len)
 	q->moved += len;
 	q->skip -= skip;
 	if (rest > q->size - q->position) {
-		error_set(&q->err, ERROR_INVALID, EPROTO, "%s sends more than the %llu bytes that the blob %s has",
-			  request_endpoint(q)->host, (unsigned long long)q->size, q->digest);
+		if (q->url)
+			error_set(&q->err, ERROR_LIMIT, EFBIG, "%s sends more than %llu bytes",
+				  request_endpoint(q)->host, (unsigned long long)q->size);
+		else
+			error_set(&q->err, ERROR_INVALID, EPROTO, "%s sends more than the %llu bytes that %s has",
+				  request_endpoint(q)->host, (unsigned long long)q->size, q->what);
 		exchange_refuse(q, false);
 		return 0;
 	}
@@ -201,7 +206,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 
 	if (!x->body_checked) {
 		curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer.status);
-		if (x->ask.to_out && x->answer.status < 300 && !pull_check_answer(q))
+		if (x->ask.to_out && x->answer.status < 300 && !q->check(q))
 			return 0;
 		x->body_checked = true;
 	}
@@ -230,7 +235,7 @@ static size_t on_send(char *out, size_t size, size_t count, void *arg)
 		n = len ? pread(q->in_fd, out, len, (off_t)(x->ask.file_from + x->sent)) : 0;
 	while (n < 0 && errno == EINTR);
 	if (n < 0 || (n == 0 && len > 0)) {
-		error_sys(&q->err, n < 0 ? errno : ENODATA, "read the blob %s", q->digest);
+		error_sys(&q->err, n < 0 ? errno : ENODATA, "read %s", q->what);
 		q->fatal = true;
 		exchange_refuse(q, false);
 		return CURL_READFUNC_ABORT;
@@ -276,6 +281,9 @@ static void take_field(struct answer *a, const char *name, const char *value)
 		{"link", &a->link},
 		{"range", &a->range},
 		{"oci-subject", &a->subject},
+		{"etag", &a->etag},
+		{"last-modified", &a->modified},
+		{"date", &a->date},
 	};
 	uint64_t n;
 
@@ -411,6 +419,8 @@ static void set_ask(struct request *q)
 		add_header(x, "Content-Range: %s", ask->content_range);
 	if (ask->range_from)
 		add_header(x, "Range: bytes=%llu-", (unsigned long long)ask->range_from);
+	if (ask->range_from && ask->if_range)
+		add_header(x, "If-Range: %s", ask->if_range);
 }
 
 static void set_common(struct request *q)
@@ -620,6 +630,24 @@ static bool may_be_plain(CURLcode code)
 	       code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR;
 }
 
+static void hint_broken(struct request *q, CURLcode code)
+{
+	const char *what = q->url ? "server" : "registry";
+
+	if (code == CURLE_PEER_FAILED_VERIFICATION && q->url)
+		error_hint(&q->err, "give the folder with its CA's certificate by --cert-dir");
+	else if (code == CURLE_PEER_FAILED_VERIFICATION)
+		error_hint(&q->err,
+			   "put the CA's certificate into /etc/containers/certs.d/%.80s/ca.crt, or name the registry "
+			   "insecure in registries.conf",
+			   request_endpoint(q)->host);
+	else if (code == CURLE_COULDNT_RESOLVE_HOST)
+		error_hint(&q->err, "check the name of the %s, the network and, behind a proxy, %s_proxy", what,
+			   str_starts(q->x.url, "http:") ? "http" : "https");
+	else if (code == CURLE_COULDNT_CONNECT)
+		error_hint(&q->err, "check the %s's name and port, and whether it is up", what);
+}
+
 static void broken(struct request *q, CURLcode code)
 {
 	struct endpoint *e = request_endpoint(q);
@@ -635,22 +663,9 @@ static void broken(struct request *q, CURLcode code)
 		return;
 	}
 	error_set(&q->err, ERROR_UNAVAILABLE, ECONNABORTED, "%s: %s", e->host, text);
+	hint_broken(q, code);
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
-		error_hint(&q->err,
-			   "put the CA's certificate into /etc/containers/certs.d/%.80s/ca.crt, or name the registry "
-			   "insecure in registries.conf",
-			   e->host);
-		request_failed(q);
-		return;
-	case CURLE_COULDNT_RESOLVE_HOST:
-		error_hint(&q->err, "check the name of the registry, the network and, behind a proxy, https_proxy");
-		request_retry(q, 0);
-		return;
-	case CURLE_COULDNT_CONNECT:
-		error_hint(&q->err, "check the registry's name and port, and whether it is up");
-		request_retry(q, 0);
-		return;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CERTPROBLEM:

@@ -35,9 +35,11 @@ static void tell(struct request *q, const char *event, struct json *j, const voi
 
 	json_set(head, "event", json_new_str(event));
 	json_set(head, "id", json_new_i64(q->id));
-	if (q->digest || q->in_fd >= 0) {
+	if (q->what) {
 		json_set(head, "bytes", json_new_u64(q->position));
 		json_set(head, "moved", json_new_u64(q->moved));
+		if (q->size_known)
+			json_set(head, "size", json_new_u64(q->size));
 	}
 	if (text)
 		json_set(head, "has_text", json_new_bool(true));
@@ -95,7 +97,8 @@ static void drop_transfer(struct request *q)
 void request_free(struct request *q)
 {
 	char **const texts[] = {&q->scope, &q->digest, &q->reference,     &q->media_type, &q->mount,
-				&q->term,  &q->text,   &q->artifact_type, &q->location,   &q->token.form};
+				&q->term,  &q->text,   &q->artifact_type, &q->location,   &q->token.form,
+				&q->url,   &q->what,   &q->mark};
 
 	drop_transfer(q);
 	exchange_clear(&q->x);
@@ -201,6 +204,11 @@ void request_retry(struct request *q, uint32_t retry_after_s)
 		q->progress_mark = q->position;
 		q->tries = 0;
 	}
+	if (q->url && q->position > 0 && !q->mark) {
+		error_hint(&q->err, "the server gives no mark by which to go on where it was cut: try again");
+		request_failed(q);
+		return;
+	}
 	if (++q->tries >= most || ++q->retries > RETRIES_TOTAL_MAX) {
 		request_failed(q);
 		return;
@@ -252,6 +260,7 @@ static const struct {
 	{"delete", list_delete},
 	{"ping", list_ping},
 	{"search", list_search},
+	{"get_url", get_address},
 };
 
 static bool fill_request(struct request *q, const struct wire_message *m)
@@ -264,6 +273,7 @@ static bool fill_request(struct request *q, const struct wire_message *m)
 	q->media_type = text_of(j, "media_type");
 	q->mount = text_of(j, "mount");
 	q->term = text_of(j, "term");
+	q->url = text_of(j, "url");
 	q->artifact_type = text_of(j, "artifact_type");
 	q->blob = json_bool(json_get(j, "blob"));
 	q->primary_only = json_bool(json_get(j, "primary"));
@@ -295,7 +305,7 @@ static void take_request(struct fetch *f, struct wire_message *m)
 	q = request_new(f);
 	q->id = id;
 	q->head = str_eq(op, "head_manifest");
-	if (str_eq(op, "get_blob"))
+	if (str_eq(op, "get_blob") || str_eq(op, "get_url"))
 		q->out_fd = take_fd(&m->fd);
 	else
 		q->in_fd = take_fd(&m->fd);
@@ -453,7 +463,7 @@ static void look_at_speed(struct request *q, int64_t now)
 
 static void tell_progress(struct request *q, int64_t now)
 {
-	if (!q->digest || !q->id || q->position == q->reported || now - q->reported_ns < PROGRESS_EVERY_NS ||
+	if (!q->what || !q->id || q->position == q->reported || now - q->reported_ns < PROGRESS_EVERY_NS ||
 	    q->f->out.len > OUT_BUSY_BYTES)
 		return;
 	tell(q, "progress", json_new_object(), NULL, 0);

@@ -124,7 +124,7 @@ static bool lies(struct request *q, uint64_t says)
 	return false;
 }
 
-bool pull_check_answer(struct request *q)
+static bool check_answer(struct request *q)
 {
 	const struct answer *a = &q->x.answer;
 	uint64_t first, last, total;
@@ -168,7 +168,7 @@ static void blob_next(struct request *q)
 			request_failed(q);
 		return;
 	}
-	if (!q->x.body_checked && !pull_check_answer(q)) {
+	if (!q->x.body_checked && !check_answer(q)) {
 		request_failed(q);
 		return;
 	}
@@ -186,8 +186,10 @@ void pull_blob(struct request *q)
 {
 	q->begin = blob_begin;
 	q->next = blob_next;
+	q->check = check_answer;
 	q->by_digest = true;
 	q->pulls = true;
+	q->what = mem_printf("the blob %s", q->digest);
 	q->progress_mark = q->position;
 	q->pending = BUF_INIT(FETCH_PENDING_BYTES);
 }

@@ -254,6 +254,7 @@ static void start_begin(struct request *q)
 
 void push_blob(struct request *q)
 {
+	q->what = mem_printf("the blob %s", q->digest);
 	q->begin = start_begin;
 	q->denied = without_mount;
 }

@@ -91,7 +91,7 @@ int url_resolve(const char *from, const char *location, char **ret, bool *ret_sa
 	scheme = part(u, CURLUPART_SCHEME, 0);
 	if (!str_eq(scheme, "https") && (from_https || !str_eq(scheme, "http"))) {
 		error_set(err, ERROR_DENIED, EPROTO, "the server sends us from https to '%.200s'", location);
-		return error_hint(err, "a registry behind a proxy must be told that it is reached by https");
+		return error_hint(err, "a server behind a proxy must be told that it is reached by https");
 	}
 	url = part(u, CURLUPART_URL, 0);
 	if (!url || strlen(url) > URL_BYTES_MAX)
@@ -109,4 +109,35 @@ char *url_add_query(const char *url, const char *key, const char *value)
 	if (!u || curl_url_set(u, CURLUPART_QUERY, pair, CURLU_APPENDQUERY | CURLU_URLENCODE) != CURLUE_OK)
 		return NULL;
 	return part(u, CURLUPART_URL, 0);
+}
+
+int url_open(const char *typed, char **ret_url, char **ret_host, bool *ret_https, char **ret_user, char **ret_password,
+	     struct error *err)
+{
+	static const CURLUPart drop[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_FRAGMENT};
+	autourl CURLU *u = curl_url();
+
+	if (!u)
+		mem_out();
+	/* curl forgives a third slash; then whoever looks for the login in the text (registry_address_shown) sees another host. */
+	if (strlen(typed) > URL_BYTES_MAX || str_has_control(typed) || strstr(typed, ":///") ||
+	    curl_url_set(u, CURLUPART_URL, typed, 0) != CURLUE_OK)
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "this is no address of the form http(s)://HOST[:PORT]/PATH");
+	autofree char *scheme = part(u, CURLUPART_SCHEME, 0);
+	autofree char *name = part(u, CURLUPART_HOST, 0);
+	autofree char *port = part(u, CURLUPART_PORT, 0);
+	autofree char *user = part(u, CURLUPART_USER, CURLU_URLDECODE);
+	autofree char *password = part(u, CURLUPART_PASSWORD, CURLU_URLDECODE);
+
+	if (!str_eq(scheme, "http") && !str_eq(scheme, "https"))
+		return error_set(err, ERROR_INVALID, EINVAL, "only http and https are spoken");
+	for (size_t i = 0; i < ARRAY_SIZE(drop); i++)
+		(void)curl_url_set(u, drop[i], NULL, 0);
+	*ret_https = str_eq(scheme, "https");
+	*ret_url = part(u, CURLUPART_URL, 0);
+	*ret_host = mem_printf("%s%s%s", name, port ? ":" : "", port ? port : "");
+	*ret_user = take_ptr(&user);
+	*ret_password = take_ptr(&password);
+	return 0;
 }

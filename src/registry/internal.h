@@ -2,7 +2,7 @@
 #ifndef REGISTRY_INTERNAL_H
 #define REGISTRY_INTERNAL_H
 
-/* What the files of registry/ share on bothy's side: endpoints, that is, configuration applied to one repository. */
+/* What the files of registry/ share on bothy's side: sessions, and endpoints, that is, configuration applied to one repository. */
 
 #include "base/arena.h"
 #include "registry/registry.h"
@@ -27,6 +27,19 @@ int registry_endpoints(struct arena *a, const struct registry_config *c, const s
 /* certs.d: the PEM texts for @host into @e. @folder: instead of the usual ones. */
 int registry_certs(struct arena *a, const char *folder, const char *host, struct registry_endpoint *e,
 		   struct error *err);
+
+/* ---- sessions (session.c) ---- */
+
+struct json *session_endpoint_json(const struct registry_endpoint *e);
+/* Start bothy-fetch and send it @head_consume ("endpoints", "access") with what all sessions have. @stall_ms: see registry_options. */
+int session_open(const char *name, const char *repository, uint32_t stall_ms, struct json *head_consume,
+		 struct registry **ret, struct error *err);
+/* A request with the next id, and its sending with a body or a descriptor (borrowed; FD_NONE: none). Returns the id, or <0. */
+struct json *session_request(struct registry *r, const char *op);
+int64_t session_ask(struct registry *r, struct json *head_consume, const void *body, size_t len, int fd,
+		    struct error *err);
+
+/* ---- this machine and this user ---- */
 
 /* Does @host (a name or an address, maybe with a port) mean this machine by itself: localhost, 127.*, [::1]? Pure. */
 bool registry_is_loopback(const char *host);

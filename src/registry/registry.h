@@ -117,6 +117,25 @@ int64_t registry_ping(struct registry *r, struct error *err);
  * "description": "…", "star_count": 0, "is_official": false, "is_automated": false}]}, at most @limit of them. */
 int64_t registry_search(struct registry *r, const char *term, uint32_t limit, struct error *err);
 
+/* ---- one address -------------------------------------------------------------------------------------------------------- */
+
+struct registry_address_options {
+	const char *cert_dir; /* folder with *.crt, *.cert, *.key; NULL: what the system trusts */
+	bool no_verify;       /* the certificate of that host is not checked */
+};
+/* Does @text begin as an address: http:// or https://? */
+bool registry_is_address(const char *text);
+/* @url without its login, for people and documents; in @a. */
+const char *registry_address_shown(struct arena *a, const char *url);
+/* A session for one address instead of a repository; of the requests only registry_get_address makes sense. Nothing of
+ * registries.conf and no login of registries is used; proxies are. Returns as registry_open. */
+int registry_open_address(const struct registry_address_options *o, struct registry **ret, struct error *err);
+/* Write what the address names on to @fd_consume, as registry_get_blob. It has no digest and at most @max bytes. A cut is mended
+ * where the server says that the content is still the same (If-Range); PROGRESS and DONE have its size once that is known.
+ * Once for each session. @url: http(s)://[USER[:PASSWORD]@]HOST[:PORT]/PATH; the login is for that host and no other.
+ * Kinds besides those of events: INVALID (no address), LIMIT (more than @max). */
+int64_t registry_get_address(struct registry *r, const char *url, uint64_t max, int fd_consume, struct error *err);
+
 /* Give up a request: its FAILED event comes with ERROR_UNAVAILABLE and ECANCELED. Unknown ids are ignored. */
 int registry_cancel(struct registry *r, int64_t id, struct error *err);
 
@@ -142,7 +161,7 @@ struct registry_event {
 	size_t len;
 	const char *media_type; /* NULL: not said */
 	const char *digest;     /* a valid digest as the registry said (Docker-Content-Digest), or NULL */
-	uint64_t size;          /* HEAD: of the object; 0: not said */
+	uint64_t size;          /* HEAD: of the object; addresses: of the whole; 0: not said */
 	bool existed;           /* push: it was there already */
 	bool mounted;           /* push: taken from mount_from */
 	const char *endpoint;   /* who answered: "registry-1.docker.io", NULL: nobody */

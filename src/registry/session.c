@@ -38,7 +38,6 @@ struct registry {
 	int64_t last_id;
 	struct wire_in in;
 	struct wire_message message; /* the last one, which the last event borrows from */
-	char *name;                  /* owned; the registry, for messages */
 };
 
 /* ---- the process ---- */
@@ -113,7 +112,7 @@ static int start(struct registry *r, struct error *err)
 
 /* ---- the first message ---- */
 
-static struct json *endpoint_json(const struct registry_endpoint *e)
+struct json *session_endpoint_json(const struct registry_endpoint *e)
 {
 	struct json *j = json_new_object();
 
@@ -167,13 +166,14 @@ static struct json *realms_json(void)
 	return j;
 }
 
-static uint32_t stall_ms(const struct registry_options *o)
+/* @asked 0: what is configured. */
+static uint32_t stall_ms(uint32_t asked)
 {
 	const char *text = registry_env("BOTHY_FETCH_STALL");
 	int64_t ns;
 
-	if (o->stall_ms)
-		return o->stall_ms;
+	if (asked)
+		return asked;
 	if (text && str_to_duration(text, &ns) == 0 && ns >= NS_PER_MS && ns / NS_PER_MS < UINT32_MAX)
 		return (uint32_t)(ns / NS_PER_MS);
 	return 20000;
@@ -192,42 +192,50 @@ static int post(struct registry *r, struct json *head_consume, const void *body,
 	return rc < 0 ? error_sys(err, -rc, "send a request to " PROGRAM) : 0;
 }
 
-int registry_open(const struct registry_options *o, struct registry **ret, struct error *err)
+int session_open(const char *name, const char *repository, uint32_t stall, struct json *head_consume,
+		 struct registry **ret, struct error *err)
 {
-	autoregistryconfig struct registry_config *own = NULL;
 	autoregistry struct registry *r = mem_zalloc(1, sizeof(*r));
-	struct registry_endpoint endpoints[REGISTRY_ENDPOINTS_MAX];
-	autoclean(arena_done) struct arena a = {0};
-	struct json *open, *list;
-	size_t count;
+	autojson struct json *head = head_consume;
 
 	r->talk = FD_NONE;
 	r->pid = PIDREF_NONE;
 	r->in = WIRE_IN_INIT;
 	r->message.fd = FD_NONE;
-	r->name = mem_strdup(o->domain);
+	if (start(r, err) < 0)
+		return -err->code;
+	json_set(head, "op", json_new_str("open"));
+	json_set(head, "name", json_new_str(name));
+	json_set(head, "repository", json_new_str(repository));
+	json_set(head, "stall_ms", json_new_i64(stall_ms(stall)));
+	json_set(head, "proxies", proxies_json());
+	json_set(head, "realms", realms_json());
+	if (post(r, take_ptr(&head), NULL, 0, FD_NONE, err) < 0)
+		return -err->code;
+	*ret = take_ptr(&r);
+	return 0;
+}
+
+int registry_open(const struct registry_options *o, struct registry **ret, struct error *err)
+{
+	autoregistryconfig struct registry_config *own = NULL;
+	struct registry_endpoint endpoints[REGISTRY_ENDPOINTS_MAX];
+	autoclean(arena_done) struct arena a = {0};
+	struct json *open, *list;
+	size_t count;
+
 	if (!o->config && registry_config_load(NULL, &own, err) < 0)
 		return -err->code;
 	if (registry_endpoints(&a, o->config ? o->config : own, o, endpoints, &count, err) < 0)
 		return -err->code;
-	if (start(r, err) < 0)
-		return -err->code;
 	open = json_new_object();
 	list = json_new_array();
 	for (size_t i = 0; i < count; i++)
-		json_push(list, endpoint_json(&endpoints[i]));
-	json_set(open, "op", json_new_str("open"));
-	json_set(open, "name", json_new_str(o->domain));
-	json_set_str(open, "repository", o->path ? arena_printf(&a, "%s/%s", o->domain, o->path) : o->domain);
+		json_push(list, session_endpoint_json(&endpoints[i]));
 	json_set(open, "access", json_new_i64(o->access));
-	json_set(open, "stall_ms", json_new_i64(stall_ms(o)));
 	json_set(open, "endpoints", list);
-	json_set(open, "proxies", proxies_json());
-	json_set(open, "realms", realms_json());
-	if (post(r, open, NULL, 0, FD_NONE, err) < 0)
-		return -err->code;
-	*ret = take_ptr(&r);
-	return 0;
+	return session_open(o->domain, o->path ? arena_printf(&a, "%s/%s", o->domain, o->path) : o->domain, o->stall_ms,
+			    open, ret, err);
 }
 
 void registry_close(struct registry *r)
@@ -244,13 +252,12 @@ void registry_close(struct registry *r)
 	pidref_done(&r->pid);
 	wire_message_done(&r->message);
 	wire_in_done(&r->in);
-	free(r->name);
 	free(r);
 }
 
 /* ---- requests ---- */
 
-static struct json *request(struct registry *r, const char *op)
+struct json *session_request(struct registry *r, const char *op)
 {
 	struct json *j = json_new_object();
 
@@ -259,8 +266,8 @@ static struct json *request(struct registry *r, const char *op)
 	return j;
 }
 
-static int64_t ask(struct registry *r, struct json *head_consume, const void *body, size_t len, int fd,
-		   struct error *err)
+int64_t session_ask(struct registry *r, struct json *head_consume, const void *body, size_t len, int fd,
+		    struct error *err)
 {
 	int rc = post(r, head_consume, body, len, fd, err);
 
@@ -276,10 +283,10 @@ static int check_digest(const char *digest, struct error *err)
 
 int64_t registry_get_manifest(struct registry *r, const char *reference, bool head, struct error *err)
 {
-	struct json *j = request(r, head ? "head_manifest" : "get_manifest");
+	struct json *j = session_request(r, head ? "head_manifest" : "get_manifest");
 
 	json_set_str(j, "reference", reference);
-	return ask(r, j, NULL, 0, FD_NONE, err);
+	return session_ask(r, j, NULL, 0, FD_NONE, err);
 }
 
 int64_t registry_get_blob(struct registry *r, const char *digest, uint64_t size, uint64_t offset, bool primary_only,
@@ -292,12 +299,12 @@ int64_t registry_get_blob(struct registry *r, const char *digest, uint64_t size,
 		return -err->code;
 	if (size > INT64_MAX || offset > size)
 		return error_set(err, ERROR_INVALID, EINVAL, "the blob %s cannot have %" PRIu64 " bytes", digest, size);
-	j = request(r, "get_blob");
+	j = session_request(r, "get_blob");
 	json_set_str(j, "digest", digest);
 	json_set(j, "size", json_new_u64(size));
 	json_set(j, "offset", json_new_u64(offset));
 	json_set(j, "primary", json_new_bool(primary_only));
-	return ask(r, j, NULL, 0, fd, err);
+	return session_ask(r, j, NULL, 0, fd, err);
 }
 
 int64_t registry_head_blob(struct registry *r, const char *digest, struct error *err)
@@ -306,9 +313,9 @@ int64_t registry_head_blob(struct registry *r, const char *digest, struct error 
 
 	if (check_digest(digest, err) < 0)
 		return -err->code;
-	j = request(r, "head_blob");
+	j = session_request(r, "head_blob");
 	json_set_str(j, "digest", digest);
-	return ask(r, j, NULL, 0, FD_NONE, err);
+	return session_ask(r, j, NULL, 0, FD_NONE, err);
 }
 
 int64_t registry_push_blob(struct registry *r, const char *digest, uint64_t size, int fd, const char *mount_from,
@@ -318,26 +325,26 @@ int64_t registry_push_blob(struct registry *r, const char *digest, uint64_t size
 
 	if (check_digest(digest, err) < 0)
 		return -err->code;
-	j = request(r, "push_blob");
+	j = session_request(r, "push_blob");
 	json_set_str(j, "digest", digest);
 	json_set(j, "size", json_new_u64(size));
 	json_set_str(j, "mount", mount_from);
-	return ask(r, j, NULL, 0, fd, err);
+	return session_ask(r, j, NULL, 0, fd, err);
 }
 
 int64_t registry_push_manifest(struct registry *r, const char *reference, const char *media_type, const void *text,
 			       size_t len, struct error *err)
 {
-	struct json *j = request(r, "push_manifest");
+	struct json *j = session_request(r, "push_manifest");
 
 	json_set_str(j, "reference", reference);
 	json_set_str(j, "media_type", media_type);
-	return ask(r, j, text, len, FD_NONE, err);
+	return session_ask(r, j, text, len, FD_NONE, err);
 }
 
 int64_t registry_list_tags(struct registry *r, struct error *err)
 {
-	return ask(r, request(r, "tags"), NULL, 0, FD_NONE, err);
+	return session_ask(r, session_request(r, "tags"), NULL, 0, FD_NONE, err);
 }
 
 int64_t registry_get_referrers(struct registry *r, const char *digest, const char *artifact_type, struct error *err)
@@ -346,33 +353,33 @@ int64_t registry_get_referrers(struct registry *r, const char *digest, const cha
 
 	if (check_digest(digest, err) < 0)
 		return -err->code;
-	j = request(r, "referrers");
+	j = session_request(r, "referrers");
 	json_set_str(j, "digest", digest);
 	json_set_str(j, "artifact_type", artifact_type);
-	return ask(r, j, NULL, 0, FD_NONE, err);
+	return session_ask(r, j, NULL, 0, FD_NONE, err);
 }
 
 int64_t registry_delete(struct registry *r, const char *reference, bool blob, struct error *err)
 {
-	struct json *j = request(r, "delete");
+	struct json *j = session_request(r, "delete");
 
 	json_set_str(j, "reference", reference);
 	json_set(j, "blob", json_new_bool(blob));
-	return ask(r, j, NULL, 0, FD_NONE, err);
+	return session_ask(r, j, NULL, 0, FD_NONE, err);
 }
 
 int64_t registry_ping(struct registry *r, struct error *err)
 {
-	return ask(r, request(r, "ping"), NULL, 0, FD_NONE, err);
+	return session_ask(r, session_request(r, "ping"), NULL, 0, FD_NONE, err);
 }
 
 int64_t registry_search(struct registry *r, const char *term, uint32_t limit, struct error *err)
 {
-	struct json *j = request(r, "search");
+	struct json *j = session_request(r, "search");
 
 	json_set_str(j, "term", term);
 	json_set(j, "limit", json_new_i64(limit));
-	return ask(r, j, NULL, 0, FD_NONE, err);
+	return session_ask(r, j, NULL, 0, FD_NONE, err);
 }
 
 int registry_cancel(struct registry *r, int64_t id, struct error *err)

@@ -44,6 +44,18 @@ static void import_done(struct import *i)
 
 /* ---- the layer ---- */
 
+static ssize_t read_some(const struct import *i, int from, void *data, struct error *err)
+{
+	ssize_t n;
+
+	if (i->options->read)
+		return i->options->read(i->options->read_arg, data, COPY_BYTES, err);
+	do
+		n = read(from, data, COPY_BYTES);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? error_sys(err, errno, "cannot read the archive") : n;
+}
+
 static int copy_in(struct import *i, int from, int to, unsigned char digest[static DIGEST_RAW_BYTES], struct error *err)
 {
 	autofree unsigned char *data = mem_alloc(COPY_BYTES);
@@ -51,11 +63,9 @@ static int copy_in(struct import *i, int from, int to, unsigned char digest[stat
 	ssize_t n;
 
 	digest_init(&d);
-	while ((n = read(from, data, COPY_BYTES)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
+	while ((n = read_some(i, from, data, err)) != 0) {
 		if (n < 0)
-			return error_sys(err, errno, "cannot read the archive");
+			return -err->code;
 		if (i->blob_size == 0)
 			i->media_type = magic_media_type(data, (size_t)n);
 		i->blob_size += n;

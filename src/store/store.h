@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -240,10 +241,15 @@ struct store_import_options {
 	const struct image_platform *platform; /* NULL: this machine's */
 	struct json *config; /* the object "config" of the image's config (Cmd, Env, …), borrowed; NULL: empty */
 	const char *comment; /* of its one entry of history; may be NULL */
+	/* Where the bytes come from in place of the descriptor: the number of them, 0 at the end of a whole archive, or <0 with the
+	 * reason, which becomes that of the import. NULL: read(fd). */
+	ssize_t (*read)(void *arg, void *data, size_t len, struct error *err);
+	void *read_arg;
 	struct unpack_limits limits;
 };
 
 /* Make an image of one layer: the archive of a root file system that @fd gives (borrowed; plain, gzip or zstd), kept as it came.
+ * @fd FD_NONE: options->read.
  * Returns 0 and its id, or <0: INVALID, LIMIT, UNSUPPORTED as store_load. Context: as store_load. */
 int store_import(struct store *s, int fd, const struct store_import_options *options, char ret_id[static STORE_ID_MAX],
 		 struct error *err);

@@ -240,10 +240,11 @@ class World:
 
     # -- running
 
-    def run(self, command, stdin=None, timeout=180, **kwargs):
+    def run(self, command, stdin=None, timeout=180, env=None, **kwargs):
+        """@env: on top of the test's own."""
         done = subprocess.run([str(c) for c in command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout, env=self.env, text=True,
-                              errors="replace", **kwargs)
+                              stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout, text=True,
+                              env={**self.env, **(env or {})}, errors="replace", **kwargs)
         return Result(done.returncode, done.stdout, done.stderr)
 
     def oci(self, *args, **kwargs):

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """import: a root file system becomes an image; archives of every common writer; changes of the config."""
 
+import base64
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 
 import hostile_tar as hostile
 import test_images_cli as images
 import test_store as forms
+from fault_proxy import Server, Tls
 from harness import check, check_equal, check_in, skip, test
 from test_save import members, ok
 
@@ -124,3 +127,195 @@ def skopeo_reads_it(w):
     ok(w, "save", "-o", w.tmp / "a.tar", "team/i:1")
     done = w.run(["skopeo", "copy", "-q", f"docker-archive:{w.tmp}/a.tar", f"dir:{w.tmp}/back"])
     check_equal(done.code, 0, f"{done!r}")
+
+
+class Site:
+    """What a web server has at one address. `cuts`: bytes after which each of the next answers is cut."""
+
+    def __init__(self, server, data, mark='"one"', ranges=True):
+        self.server, self.data, self.mark, self.ranges, self.cuts = server, data, mark, ranges, []
+        server.fault = self.answer
+
+    def answer(self, _method, path, headers):
+        if not path.startswith("/root"):
+            return {"status": 404, "body": b"nothing here"}
+        found = re.fullmatch(r"bytes=(\d+)-", headers.get("Range", ""))
+        same = headers.get("If-Range") in (None, self.mark)
+        answer = {"status": 200, "headers": {"ETag": self.mark} if self.mark else {}, "body": self.data}
+        if found and same and self.ranges:
+            start = int(found.group(1))
+            answer.update(status=206, body=self.data[start:])
+            answer["headers"]["Content-Range"] = f"bytes {start}-{len(self.data) - 1}/{len(self.data)}"
+        if self.cuts:
+            answer["cut"] = self.cuts.pop(0)
+        return answer
+
+
+def fetch(w, url, *words, env=None):
+    return w.run([w.bin / "bothy", "--root", w.tmp / "lib", "import", url, *words], env={"BOTHY_FETCH_STALL": "2s", **(env or {})})
+
+
+def stored_layer(w, name):
+    config, manifest, files = config_of(w, name)
+    return config, files["blobs/sha256/" + manifest["layers"][0]["digest"][7:]]
+
+
+def nothing_left(w):
+    if (w.tmp / "lib/index.db").exists():
+        check_equal(ok(w, "images", "-q"), "")
+    check_equal(forms.names(w.tmp / "lib/layers") + forms.names(w.tmp / "lib/blobs/sha256") + forms.names(w.tmp / "lib/staging"), [])
+
+
+@test
+def from_an_address(w):
+    data = gzip.compress(images.busybox_layer())
+    with Server() as server:
+        Site(server, data)
+        url = f"http://{server.host}/root.tar.gz?x=1#fragment"
+        done = fetch(w, url, "team/web", "-c", 'CMD ["/bin/busybox", "echo", "fetched"]')
+        check_equal(done.code, 0, f"{done!r}")
+        check_equal((done.out[:7], len(done.out), done.err), ("sha256:", 72, ""))
+        config, layer = stored_layer(w, "team/web")
+        check_equal(layer, data, "kept as it came")
+        check_equal(config["history"][0]["comment"], "Imported from " + url)
+        check_equal([path for _, path, _ in server.log], ["/root.tar.gz?x=1"])
+        check_equal(ok(w, "run", "--rm", "team/web"), "fetched\n")
+        done = fetch(w, url, "--progress", "plain")
+        check_in("archive: Fetching", done.err)
+        check_in("archive: Fetched", done.err)
+        done = fetch(w, url, "--progress", "plain", "-q")
+        check_equal(done.err, "")
+        events = [json.loads(line) for line in fetch(w, url, "--progress", "json").err.splitlines()]
+        check_equal(events[-1], {"id": "archive", "status": "Fetched", "current": len(data), "total": len(data)})
+    forms.check_consistent(w.tmp / "lib", True)
+
+
+@test
+def an_address_that_is_cut(w):
+    """Each byte moves once where the server says that it still has the same, and halves of two files never meet."""
+    layer = b"".join([hostile.directory("d/"), hostile.entry("d/f", os.urandom(600_000))]) + hostile.END
+    other = b"".join([hostile.directory("d/"), hostile.entry("d/g", os.urandom(600_000))]) + hostile.END
+    with Server() as server:
+        site = Site(server, layer)
+        url = f"http://{server.host}/root.tar"
+        site.cuts = [100_000, 100_000, 150_000]
+        done = fetch(w, url, "team/cut:1", "--progress", "plain")
+        check_equal(done.code, 0, f"{done!r}")
+        check_equal(stored_layer(w, "team/cut:1")[1], layer)
+        check_equal([headers.get("Range") for _, _, headers in server.log], [None, "bytes=100000-", "bytes=200000-", "bytes=350000-"])
+        check_in("trying again", done.err)
+        # No ranges: all again, and what was there is skipped.
+        site = Site(server, layer, ranges=False)
+        site.cuts = [100_000, 300_000]
+        check_equal(fetch(w, url, "team/cut:2").code, 0)
+        check_equal(stored_layer(w, "team/cut:2")[1], layer)
+        # It changes in between: with ranges, and without.
+        for ranges in (True, False):
+            site = Site(server, layer, ranges=ranges)
+            site.cuts = [100_000]
+            honest = site.answer
+
+            def swap(*args, site=site, honest=honest, other=other):
+                answer = honest(*args)
+                site.data, site.mark = other, '"two"'
+                return answer
+
+            server.fault = swap
+            done = fetch(w, url, "team/bad")
+            check_equal((done.code, done.out), (125, ""), f"{done!r}")
+            check_in("changed while it was fetched", done.err)
+        # A weak mark, or none: nobody can tell.
+        for mark in ('W/"weak"', None):
+            site = Site(server, layer, mark=mark)
+            site.cuts = [100_000]
+            done = fetch(w, url, "team/bad")
+            check_equal((done.code, done.out), (125, ""), f"{done!r}")
+            check_in("no mark by which to go on", done.err)
+        # The wrong range.
+        site = Site(server, layer)
+        site.cuts = [100_000]
+        honest = site.answer
+        server.fault = lambda method, path, headers: {**honest(method, path, headers), **(
+            {"status": 206, "headers": {"ETag": '"one"', "Content-Range": "bytes 5-9/10"}, "body": b"12345"} if "Range" in headers else {})}
+        done = fetch(w, url, "team/bad")
+        check_equal(done.code, 125)
+        check_in("sends 'bytes 5-9/10'", done.err)
+    check_equal(w.run([w.bin / "bothy", "--root", w.tmp / "lib", "image", "exists", "team/bad"]).code, 1)
+    forms.check_consistent(w.tmp / "lib", True)
+
+
+@test
+def what_an_address_may_not_do(w):
+    data = images.busybox_layer()
+    with Server() as server, Server() as foreign:
+        Site(server, data)
+        url = f"http://{server.host}/root.tar"
+        for address, said in ((f"http://{server.host}/missing", "answers 404"), ("http://", "no address"), ("http:///x", "no address"),
+                              ("http://127.0.0.1:1/x", "Failed to connect"), ("http://nobody.invalid/x", "resolve"),
+                              ("http://a b/", "no address"), ("http://127.0.0.1:99999/", "no address")):
+            done = fetch(w, address, env={"BOTHY_FETCH_STALL": "100ms"})
+            check_equal((done.code, done.out), (125, ""), f"{address}: {done!r}")
+            check_in(said.lower(), done.err.lower(), address)
+        check_in("import http://127.0.0.1:1/x", fetch(w, "http://127.0.0.1:1/x", env={"BOTHY_FETCH_STALL": "100ms"}).err)
+        for location in ("file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/", "http://u:p@127.0.0.1/", url):
+            server.log.clear()
+            server.fault = lambda *_, to=location: {"status": 302, "headers": {"Location": to}}
+            done = fetch(w, url)
+            check_equal((done.code, done.out), (125, ""), f"{location}: {done!r}")
+            check(len(server.log) < 10, f"{location}: {len(server.log)} requests")
+        # Too little, and nothing.
+        server.fault = lambda *_: {"status": 200, "body": b""}
+        check_in("the archive is empty", fetch(w, url).err)
+        server.fault = lambda *_: {"status": 204}
+        check_in("answers 204", fetch(w, url).err)
+        # More than a layer may have, by its own words.
+        server.fault = lambda *_: {"status": 200, "body": b"x", "length": 1 << 40}
+        done = fetch(w, url)
+        check_in("more than the 274877906944 that are allowed", done.err)
+        nothing_left(w)
+        # A login goes to the host of the address, when that asks, and nowhere else; not into the image, nor into messages.
+        typed = f"http://me:se%20cret@{server.host}/root.tar"
+        site = Site(server, data)
+        server.basic = "me:se cret"
+        given = "Basic " + base64.b64encode(b"me:se cret").decode()
+        guarded = {"status": 401, "headers": {"WWW-Authenticate": 'Basic realm="x"'}}
+        server.fault = lambda m, p, h: site.answer(m, p, h) if h.get("Authorization") == given else guarded
+        server.log.clear()
+        done = fetch(w, typed, "team/in")
+        check_equal(done.code, 0, f"{done!r}")
+        check_equal([headers.get("Authorization") for _, _, headers in server.log], [None, given])
+        check_equal(stored_layer(w, "team/in")[0]["history"][0]["comment"], f"Imported from {url}")
+        done = fetch(w, f"http://me:wrong@{server.host}/root.tar")
+        check_equal(done.code, 125)
+        check("wrong" not in done.err, done.err)
+        check_in("USER:PASSWORD@", fetch(w, url).err)
+        foreign.fault = lambda *_: guarded
+        server.fault = lambda m, p, h: {"status": 302, "headers": {"Location": f"http://{foreign.host}/root.tar"}} if "Authorization" in h else guarded
+        check_equal(fetch(w, typed).code, 125)
+        check(foreign.log and not any("Authorization" in headers for _, _, headers in foreign.log), "a foreign host got our password")
+        # A token service is of registries: it is not even asked.
+        server.fault = lambda *_: {"status": 401, "headers": {"WWW-Authenticate": f'Bearer realm="http://{foreign.host}/token"'}}
+        foreign.log.clear()
+        check_equal((fetch(w, typed).code, foreign.log), (125, []))
+
+
+@test
+def an_address_with_tls(w):
+    authority = Tls(w.tmp / "tls")
+    data = images.busybox_layer()
+    with Server(tls=authority) as server, Server() as plain:
+        Site(server, data)
+        url = f"https://{server.host}/root.tar"
+        done = fetch(w, url)
+        check_equal((done.code, server.log), (125, []), f"{done!r}")
+        check_in("--cert-dir", done.err)
+        check_equal(fetch(w, url, "--cert-dir", authority.certs_d()).code, 0)
+        check_equal(fetch(w, url, "--tls-verify=false").code, 0)
+        # From https nobody is sent back to http, and https never becomes http by itself.
+        server.fault = lambda *_: {"status": 302, "headers": {"Location": f"http://{plain.host}/root.tar"}}
+        Site(plain, data)
+        done = fetch(w, url, "--tls-verify=false")
+        check_equal((done.code, plain.log), (125, []))
+        check_in("from https to", done.err)
+        done = fetch(w, f"https://{plain.host}/root.tar", "--tls-verify=false", env={"BOTHY_FETCH_STALL": "100ms"})
+        check_equal((done.code, plain.log), (125, []), f"{done!r}")

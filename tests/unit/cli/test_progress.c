@@ -33,7 +33,9 @@ TEST(lines)
 		 true,
 		 "0123456789ab Pulling    [━━━━━╸    ] 500B/1kB"},
 		{{DIGEST, ENGINE_LAYER_PULLING, 1000, 500, 0}, 50, false, "0123456789ab Pulling 500B/1kB"},
-		{{DIGEST, ENGINE_LAYER_PULLING, 0, 0, 0}, 64, false, "0123456789ab Pulling    [==========] 0B/0B"},
+		{{DIGEST, ENGINE_LAYER_PULLING, 0, 0, 0}, 64, false, "0123456789ab Pulling 0B"},
+		{{"archive", ENGINE_LAYER_FETCHING, 0, 500, 0}, 64, false, "archive Fetching 500B"},
+		{{"archive", ENGINE_LAYER_FETCHED, 1000, 1000, 0}, 64, false, "archive Fetched"},
 		{{DIGEST, ENGINE_LAYER_DONE, 1000, 1000, 0}, 20, false, "0123456789ab Pull co"},
 	};
 	char line[512];

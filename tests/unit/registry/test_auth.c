@@ -91,6 +91,47 @@ TEST(redirects)
 	}
 }
 
+TEST(addresses)
+{
+	static const struct {
+		const char *typed, *url, *host, *user, *password, *shown; /* url NULL: refused */
+	} rows[] = {
+		{"https://a.example/x?y#z", "https://a.example/x?y", "a.example", NULL, NULL,
+		 "https://a.example/x?y#z"},
+		{"http://A.example:8080/x", "http://A.example:8080/x", "A.example:8080", NULL, NULL,
+		 "http://A.example:8080/x"},
+		{"http://u:p%20q@a.example/", "http://a.example/", "a.example", "u", "p q", "http://a.example/"},
+		{"http://u@a.example/@b", "http://a.example/@b", "a.example", "u", NULL, "http://a.example/@b"},
+		{"http://[::1]:80/x", "http://[::1]:80/x", "[::1]:80", NULL, NULL, "http://[::1]:80/x"},
+		{"http:///u:p@a.example/", NULL, NULL, NULL, NULL, NULL},
+		{"http://", NULL, NULL, NULL, NULL, NULL},
+		{"http://a.example:x/", NULL, NULL, NULL, NULL, NULL},
+		{"http://a b/", NULL, NULL, NULL, NULL, NULL},
+		{"http://a.example/\r\nX: y", NULL, NULL, NULL, NULL, NULL},
+		{"ftp://a.example/x", NULL, NULL, NULL, NULL, NULL},
+		{"file:///etc/passwd", NULL, NULL, NULL, NULL, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autofree char *url = NULL, *host = NULL, *user = NULL, *password = NULL;
+		autoclean(arena_done) struct arena a = {0};
+		struct error err;
+		bool https;
+		int r = url_open(rows[i].typed, &url, &host, &https, &user, &password, &err);
+
+		ROW(rows[i].typed);
+		CHECK_INT(r == 0, rows[i].url != NULL);
+		if (r < 0 || !rows[i].url)
+			continue;
+		CHECK_STR(url, rows[i].url);
+		CHECK_STR(host, rows[i].host);
+		CHECK_STR(user, rows[i].user);
+		CHECK_STR(password, rows[i].password);
+		CHECK_INT(https, str_starts(rows[i].typed, "https"));
+		CHECK_STR(registry_address_shown(&a, rows[i].typed), rows[i].shown);
+	}
+}
+
 TEST(queries)
 {
 	autofree char *a = url_add_query("https://a.example/x?s=1", "digest", "sha256:ab");
