@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
 	char *data;  /* owned; NULL until something was added */
@@ -34,6 +35,8 @@ void buf_commit(struct buf *b, size_t len);
 bool buf_add(struct buf *b, const void *data, size_t len);
 bool buf_puts(struct buf *b, const char *s);
 bool buf_putc(struct buf *b, char c);
+/* The character @c (up to 0x10ffff) in UTF-8. */
+bool buf_put_utf8(struct buf *b, uint32_t c);
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* The content as a string, never NULL. */

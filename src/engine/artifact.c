@@ -69,16 +69,6 @@ static int open_file(struct arena *a, const char *word, struct file *ret, struct
 	return 0;
 }
 
-static struct json *descriptor(const char *type, const char *digest, int64_t size)
-{
-	struct json *d = json_new_object();
-
-	json_set_str(d, "mediaType", type);
-	json_set_str(d, "digest", digest);
-	json_set(d, "size", json_new_i64(size));
-	return d;
-}
-
 static int push_bytes(struct registry *r, const char *digest, int64_t size, int fd, struct error *err)
 {
 	struct registry_event e;
@@ -101,7 +91,7 @@ static int find_subject(struct registry *r, const char *subject, struct json **r
 		return error_set(err, ERROR_INVALID, EPROTO, "subject '%.200s': the registry does not say what it is",
 				 subject);
 	store_digest_text(e.text, e.len, digest);
-	*ret = descriptor(e.media_type, digest, (int64_t)e.len);
+	*ret = image_descriptor_json(e.media_type, digest, (int64_t)e.len);
 	return 0;
 }
 
@@ -124,7 +114,7 @@ static int set_annotations(const struct engine_artifact_options *o, struct json 
 
 static struct json *layer_of(const struct file *f)
 {
-	struct json *d = descriptor(f->type, f->digest, f->size), *annotations = json_new_object();
+	struct json *d = image_descriptor_json(f->type, f->digest, f->size), *annotations = json_new_object();
 
 	json_set_str(annotations, TITLE, f->title);
 	json_set(d, "annotations", annotations);
@@ -161,7 +151,7 @@ static int push_all(struct registry *r, const struct image_reference *ref, const
 	json_set_str(m, "mediaType", MANIFEST_TYPE);
 	json_set_str(m, "artifactType", o->type ? o->type : "application/vnd.unknown.artifact.v1");
 	store_digest_text(EMPTY_TEXT, strlen(EMPTY_TEXT), empty_digest);
-	json_set(m, "config", descriptor(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
+	json_set(m, "config", image_descriptor_json(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
 	json_set(m, "layers", layers);
 	if (o->annotations.count && set_annotations(o, m, err) < 0)
 		return -err->code;
@@ -174,7 +164,7 @@ static int push_all(struct registry *r, const struct image_reference *ref, const
 	}
 	/* The specification wants a layer: the empty one, where there is no file (a mere set of annotations). */
 	if (count == 0)
-		json_push(layers, descriptor(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
+		json_push(layers, image_descriptor_json(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
 	if (o->subject) {
 		if (find_subject(r, o->subject, &subject, err) < 0)
 			return -err->code;

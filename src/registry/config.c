@@ -8,13 +8,13 @@
  */
 #include "registry/config.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "registry/internal.h"
 #include "registry/toml.h"
@@ -286,33 +286,24 @@ static int read_file(struct registry_config *c, const char *path, bool needed, t
 	return take(c, buf_str(&text), text.len, path, err) < 0 ? -err->code : 1;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* <folder>/<x>.conf in the order of their names. */
 static int read_drop_ins(struct registry_config *c, const char *folder, struct error *err)
 {
 	autostrv struct strv names = {0};
 	struct error missing;
-	int fd = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, &missing);
-	struct dirent *entry;
+	autofd int fd = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, &missing);
+	size_t taken = 0;
 
 	if (fd < 0)
 		return 0;
-	autodir DIR *dir = fdopendir(fd);
-
-	if (!dir)
-		return error_sys(err, errno, "read the folder '%s'", folder);
-	while ((entry = readdir(dir)) && names.count < DROP_INS_MAX)
-		if (str_ends(entry->d_name, ".conf") && entry->d_name[0] != '.')
-			strv_push(&names, entry->d_name);
-	if (names.count)
-		qsort(names.items, names.count, sizeof(*names.items), compare_names);
-	for (size_t i = 0; i < names.count; i++) {
+	if (safepath_list(fd, &names, err) < 0)
+		return error_wrap(err, "'%s'", folder);
+	for (size_t i = 0; i < names.count && taken < DROP_INS_MAX; i++) {
 		autofree char *path = mem_printf("%s/%s", folder, names.items[i]);
 
+		if (!str_ends(path, ".conf"))
+			continue;
+		taken++;
 		if (read_file(c, path, false, config_take_registries, err) < 0)
 			return -err->code;
 	}

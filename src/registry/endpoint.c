@@ -5,11 +5,11 @@
  * containers-registries.conf(5), docker's daemon.json.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "registry/config.h"
 #include "registry/internal.h"
@@ -109,26 +109,30 @@ bool registry_is_loopback(const char *host)
 
 /* ---- certificates ---- */
 
+/* The names in @folder; none where it is not there, or not for us. */
+static int folder_names(const char *folder, struct strv *ret, struct error *err)
+{
+	struct error missing;
+	autofd int fd = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, &missing);
+
+	if (fd < 0 || safepath_list(fd, ret, err) == 0)
+		return 0;
+	return error_wrap(err, "'%s'", folder);
+}
+
 /* All PEM texts of @folder whose names end in @suffix; with @only: this name. */
 static int read_pems(struct arena *a, const char *folder, const char *suffix, const char *only, const char **ret,
 		     struct error *err)
 {
 	autobuf struct buf text = BUF_INIT(PEM_BYTES_MAX);
-	struct error missing;
-	int fd = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, &missing);
-	struct dirent *entry;
+	autostrv struct strv names = {0};
 
-	if (fd < 0)
-		return 0;
-	autodir DIR *dir = fdopendir(fd);
+	if (folder_names(folder, &names, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < names.count; i++) {
+		autofree char *path = mem_printf("%s/%s", folder, names.items[i]);
 
-	if (!dir)
-		return error_sys(err, errno, "read the folder '%s'", folder);
-	while ((entry = readdir(dir))) {
-		autofree char *path = mem_printf("%s/%s", folder, entry->d_name);
-
-		if (!str_ends(entry->d_name, suffix) || entry->d_name[0] == '.' ||
-		    (only && !str_eq(entry->d_name, only)))
+		if (!str_ends(path, suffix) || (only && !str_eq(names.items[i], only)))
 			continue;
 		if (safepath_host_read(path, true, &text, err) < 0)
 			return error_wrap(err, "a certificate");
@@ -139,34 +143,25 @@ static int read_pems(struct arena *a, const char *folder, const char *suffix, co
 	return 0;
 }
 
-/* The name of the first client certificate, "client.cert": its key is "client.key". */
-static char *client_name(const char *folder)
+/* The name of the first client certificate, "client.cert": its key is "client.key". Returns 0 or <0; @ret NULL: none. */
+static int client_name(const char *folder, char **ret, struct error *err)
 {
-	struct error missing;
-	int fd = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, &missing);
-	struct dirent *entry;
-	char *found = NULL;
+	autostrv struct strv names = {0};
 
-	if (fd < 0)
-		return NULL;
-	autodir DIR *dir = fdopendir(fd);
-
-	while (dir && (entry = readdir(dir))) {
-		if (!str_ends(entry->d_name, ".cert") || entry->d_name[0] == '.')
-			continue;
-		if (found && strcmp(found, entry->d_name) <= 0)
-			continue;
-		free(found);
-		found = mem_strdup(entry->d_name);
+	if (folder_names(folder, &names, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < names.count && !*ret; i++) {
+		if (str_ends(names.items[i], ".cert"))
+			*ret = mem_strdup(names.items[i]);
 	}
-	return found;
+	return 0;
 }
 
 static int read_folder(struct arena *a, const char *folder, struct registry_endpoint *e, struct error *err)
 {
-	autofree char *cert = client_name(folder);
+	autofree char *cert = NULL;
 
-	if (read_pems(a, folder, ".crt", NULL, &e->ca, err) < 0)
+	if (client_name(folder, &cert, err) < 0 || read_pems(a, folder, ".crt", NULL, &e->ca, err) < 0)
 		return -err->code;
 	if (!cert)
 		return 0;

@@ -5,18 +5,24 @@
  */
 #include "safepath/safepath.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "kernel/file.h"
 #include "safepath/resolve.h"
+
+#define LIST_MAX 1000000u /* names of one folder */
 
 bool safepath_name_valid(const char *name)
 {
@@ -262,4 +268,36 @@ int safepath_chmod(int fd, mode_t mode, struct error *err)
 	int r = resolve_chmod(fd, mode);
 
 	return r < 0 ? error_sys(err, -r, "change the mode to %04o", (unsigned)mode) : 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int safepath_list(int dir_fd, struct strv *ret, struct error *err)
+{
+	autodir DIR *dir = NULL;
+	autofd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const size_t first = ret->count;
+	struct dirent *e;
+
+	if (fd < 0)
+		return error_sys(err, errno, "list a folder");
+	dir = fdopendir(fd);
+	if (!dir)
+		return error_sys(err, errno, "list a folder");
+	take_fd(&fd);
+	for (errno = 0; (e = readdir(dir)); errno = 0) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (ret->count - first == LIST_MAX)
+			return error_set(err, ERROR_LIMIT, E2BIG, "a folder has more than %u names", LIST_MAX);
+		strv_push(ret, e->d_name);
+	}
+	if (errno)
+		return error_sys(err, errno, "list a folder");
+	if (ret->count > first)
+		qsort(ret->items + first, ret->count - first, sizeof(*ret->items), compare_names);
+	return 0;
 }

@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/str.h"
 
 #define SAFEPATH_MAX_LINKS 40  /* symlinks followed in one resolution, as the kernel's own limit */
 #define SAFEPATH_MAX_DEPTH 255 /* components in one resolution */
@@ -44,6 +45,9 @@ struct safepath_owner {
 int safepath_open(int root_fd, const char *path, int flags, struct error *err);
 /* A directory, for reading; with @o_path only as a place. */
 int safepath_open_dir(int root_fd, const char *path, bool o_path, struct error *err);
+/* The names in the folder @dir_fd (borrowed; where it was read to does not matter), appended to @ret in the order of their bytes;
+ * those with a dot in front are left out. Returns 0 or <0: LIMIT (over a million), the system's. */
+int safepath_list(int dir_fd, struct strv *ret, struct error *err);
 
 /* Resolve everything but the last component; @name gets that. A trailing slash is ignored. <0 INVALID when the last is
  * "..", "." or nothing. */

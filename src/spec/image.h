@@ -41,6 +41,9 @@ struct image_descriptor {
 	struct spec_strs urls;
 };
 
+/* As JSON: type, digest and size. To be freed by the caller. */
+struct json *image_descriptor_json(const char *media_type, const char *digest, int64_t size);
+
 enum image_media {
 	IMAGE_MEDIA_UNKNOWN,
 	IMAGE_MEDIA_INDEX,

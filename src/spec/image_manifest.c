@@ -10,6 +10,16 @@
 #include "spec/fields.h"
 #include "spec/image.h"
 
+struct json *image_descriptor_json(const char *media_type, const char *digest, int64_t size)
+{
+	struct json *d = json_new_object();
+
+	json_set_str(d, "mediaType", media_type);
+	json_set_str(d, "digest", digest);
+	json_set(d, "size", json_new_i64(size));
+	return d;
+}
+
 static const struct field platform_rows[] = {
 	TEXT_ROW("architecture", struct image_platform, architecture, TEXT_PLAIN),
 	TEXT_ROW("os", struct image_platform, os, TEXT_PLAIN),

@@ -172,7 +172,7 @@ static int check_leftovers(struct check *c, struct error *err)
 	autofd int parent = store_folder(c->store, "staging", err);
 	size_t first = c->out->problem_count;
 
-	if (parent < 0 || store_folder_names(parent, &names, err) < 0)
+	if (parent < 0 || safepath_list(parent, &names, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < names.count; i++) {
 		struct error gone;
@@ -307,7 +307,7 @@ static int check_orphans(struct check *c, const char *folder, const struct strv 
 	autostrv struct strv names = {0};
 	autofd int dir = store_folder(c->store, folder, err);
 
-	if (dir < 0 || store_folder_names(dir, &names, err) < 0)
+	if (dir < 0 || safepath_list(dir, &names, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < names.count; i++) {
 		autofree char *digest = mem_printf("sha256:%s", names.items[i]);

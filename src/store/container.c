@@ -6,7 +6,6 @@
  */
 #include "store/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -166,19 +165,16 @@ int store_container_delete(struct store *s, const char *id, struct error *err)
 int store_container_list(struct store *s, struct strv *ret_ids, struct error *err)
 {
 	autofd int fd = store_folder(s, "containers", err);
-	autodir DIR *d = NULL;
-	struct dirent *e;
+	autostrv struct strv names = {0};
 	struct error ignored;
 
 	if (fd < 0)
 		return fd;
-	d = fdopendir(fd);
-	if (!d)
-		return error_sys(err, errno, "cannot list the containers in %s", s->root);
-	take_fd(&fd);
-	while ((e = readdir(d))) {
-		if (check_id(e->d_name, &ignored) == 0)
-			strv_push(ret_ids, e->d_name);
+	if (safepath_list(fd, &names, err) < 0)
+		return error_wrap(err, "cannot list the containers in %s", s->root);
+	for (size_t i = 0; i < names.count; i++) {
+		if (check_id(names.items[i], &ignored) == 0)
+			strv_push(ret_ids, names.items[i]);
 	}
 	return 0;
 }

@@ -528,16 +528,6 @@ static const char *layer_media_type(int fd)
 	return magic_media_type(magic, n > 0 ? (size_t)n : 0);
 }
 
-static struct json *descriptor(const char *media_type, const char *digest, int64_t size)
-{
-	struct json *d = json_new_object();
-
-	json_set_str(d, "mediaType", media_type);
-	json_set_str(d, "digest", digest);
-	json_set(d, "size", json_new_i64(size));
-	return d;
-}
-
 static int read_docker_layers(const struct archive *a, const struct json *list, struct archive_images *out,
 			      struct archive_image *i, struct json *descriptors, struct error *err)
 {
@@ -562,7 +552,7 @@ static int read_docker_layers(const struct archive *a, const struct json *list, 
 		memcpy(b->digest, m->digest, sizeof(b->digest));
 		b->size = size;
 		b->name = arena_strdup(&out->arena, path.text);
-		json_push(descriptors, descriptor(layer_media_type(fd), b->digest, size));
+		json_push(descriptors, image_descriptor_json(layer_media_type(fd), b->digest, size));
 	}
 	return 0;
 }
@@ -575,7 +565,8 @@ static int make_manifest(struct archive_images *out, struct archive_image *i, st
 
 	json_set(m, "schemaVersion", json_new_i64(2));
 	json_set_str(m, "mediaType", "application/vnd.oci.image.manifest.v1+json");
-	json_set(m, "config", descriptor("application/vnd.oci.image.config.v1+json", i->id, (int64_t)i->config_len));
+	json_set(m, "config",
+		 image_descriptor_json("application/vnd.oci.image.config.v1+json", i->id, (int64_t)i->config_len));
 	json_set(m, "layers", json_ref(layers));
 	if (!json_write(m, false, &text))
 		return error_set(err, ERROR_LIMIT, EFBIG, "the image's manifest is too large");

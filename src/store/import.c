@@ -174,16 +174,6 @@ static int make_config(struct import *i, struct error *err)
 	return image_config_parse(i->config, i->config_len, "the image's config", &i->parsed, err);
 }
 
-static struct json *descriptor(const char *media_type, const char *digest, int64_t size)
-{
-	struct json *d = json_new_object();
-
-	json_set_str(d, "mediaType", media_type);
-	json_set_str(d, "digest", digest);
-	json_set(d, "size", json_new_i64(size));
-	return d;
-}
-
 static int make_manifest(struct import *i, struct error *err)
 {
 	autojson struct json *m = json_new_object();
@@ -191,8 +181,9 @@ static int make_manifest(struct import *i, struct error *err)
 
 	json_set(m, "schemaVersion", json_new_i64(2));
 	json_set_str(m, "mediaType", "application/vnd.oci.image.manifest.v1+json");
-	json_set(m, "config", descriptor("application/vnd.oci.image.config.v1+json", i->id, (int64_t)i->config_len));
-	json_push(layers, descriptor(i->media_type, i->blob, i->blob_size));
+	json_set(m, "config",
+		 image_descriptor_json("application/vnd.oci.image.config.v1+json", i->id, (int64_t)i->config_len));
+	json_push(layers, image_descriptor_json(i->media_type, i->blob, i->blob_size));
 	json_set(m, "layers", layers);
 	return write_document(m, IMAGE_MANIFEST_MAX_BYTES, &i->manifest, &i->manifest_len, i->manifest_digest, err);
 }

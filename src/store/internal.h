@@ -39,8 +39,6 @@ struct store {
 int store_folder(struct store *s, const char *name, struct error *err);
 /* Is nothing in the folder @dir_fd (borrowed)? */
 int store_folder_empty(int dir_fd, bool *ret, struct error *err);
-/* Names in @dir_fd (borrowed), appended; those with a dot in front left out. */
-int store_folder_names(int dir_fd, struct strv *ret, struct error *err);
 /* fsync of a folder, so that the names in it last. */
 int store_sync_folder(struct store *s, const char *name, struct error *err);
 /* The chain id of a layer on top of @parent (NULL: the lowest). Source: image-spec config.md "Layer ChainID". */

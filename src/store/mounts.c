@@ -6,7 +6,6 @@
  */
 #include "store/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -68,22 +67,14 @@ int store_mount_list(struct store *s, struct store_mounts *ret, struct error *er
 {
 	autoclean(store_mounts_done) struct store_mounts m = {0};
 	autofd int fd = open_notes(s, false, err);
-	autodir DIR *d = NULL;
-	struct dirent *e;
+	autostrv struct strv names = {0};
 
 	if (fd < 0 && fd != -ENOENT)
 		return fd;
-	if (fd >= 0) {
-		d = fdopendir(fd);
-		if (!d)
-			return error_sys(err, errno, "cannot list the mounts of %s", s->root);
-		int notes = take_fd(&fd);
-
-		while ((e = readdir(d))) {
-			if (e->d_name[0] != '.')
-				take_note(notes, e->d_name, &m);
-		}
-	}
+	if (fd >= 0 && safepath_list(fd, &names, err) < 0)
+		return error_wrap(err, "cannot list the mounts of %s", s->root);
+	for (size_t i = 0; i < names.count; i++)
+		take_note(fd, names.items[i], &m);
 	*ret = m;
 	m = (struct store_mounts){0};
 	return 0;

@@ -130,7 +130,7 @@ static bool others_work(struct store *s, const struct staging *ours)
 	autostrv struct strv names = {0};
 	struct error err;
 	autofd int parent = store_folder(s, "staging", &err);
-	bool busy = parent < 0 || store_folder_names(parent, &names, &err) < 0;
+	bool busy = parent < 0 || safepath_list(parent, &names, &err) < 0;
 
 	for (size_t i = 0; i < names.count && !busy; i++) {
 		if (str_eq(names.items[i], ours->name))
@@ -171,7 +171,7 @@ static int drop_partials(struct prune *p, struct error *err)
 
 	if (dir < 0)
 		return 0;
-	if (store_folder_names(dir, &names, err) < 0)
+	if (safepath_list(dir, &names, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < names.count; i++) {
 		struct stat st;

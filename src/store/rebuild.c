@@ -204,7 +204,7 @@ static int record_blobs(struct check *c, struct error *err)
 	autostrv struct strv names = {0};
 	autofd int dir = store_folder(c->store, "blobs/sha256", err);
 
-	if (dir < 0 || store_folder_names(dir, &names, err) < 0 || staged_init(&g, c->store, NULL, err) < 0)
+	if (dir < 0 || safepath_list(dir, &names, err) < 0 || staged_init(&g, c->store, NULL, err) < 0)
 		return -err->code;
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < names.count; i++) {

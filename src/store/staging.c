@@ -112,7 +112,7 @@ void staging_clean(struct store *s)
 	autostrv struct strv names = {0};
 	autofd int parent = store_folder(s, "staging", &err);
 
-	if (parent < 0 || store_folder_names(parent, &names, &err) < 0)
+	if (parent < 0 || safepath_list(parent, &names, &err) < 0)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
 		if (flock(parent, LOCK_EX) < 0)
@@ -139,7 +139,7 @@ static int collect(struct store *s, struct staging *g, const char *folder, const
 	autofd int dir = store_folder(s, folder, err);
 	int r;
 
-	if (dir < 0 || store_folder_names(dir, &names, err) < 0 || index_prepare(s, sql, &q, err) < 0)
+	if (dir < 0 || safepath_list(dir, &names, err) < 0 || index_prepare(s, sql, &q, err) < 0)
 		return -err->code;
 	while ((r = index_step(s, q, err)) > 0)
 		strv_push(&known, index_text(q, 0));

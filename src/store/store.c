@@ -5,7 +5,6 @@
  */
 #include "store/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -102,30 +101,11 @@ int store_folder(struct store *s, const char *name, struct error *err)
 	return fd < 0 ? error_wrap(err, "the store %s is damaged", s->root) : fd;
 }
 
-int store_folder_names(int dir_fd, struct strv *ret, struct error *err)
-{
-	autofd int fd = safepath_open_dir(dir_fd, "", false, err);
-	autodir DIR *d = NULL;
-	struct dirent *e;
-
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d)
-		return error_sys(err, errno, "cannot list a folder of the store");
-	take_fd(&fd);
-	while ((e = readdir(d))) {
-		if (e->d_name[0] != '.')
-			strv_push(ret, e->d_name);
-	}
-	return 0;
-}
-
 int store_folder_empty(int dir_fd, bool *ret, struct error *err)
 {
 	autostrv struct strv names = {0};
 
-	if (store_folder_names(dir_fd, &names, err) < 0)
+	if (safepath_list(dir_fd, &names, err) < 0)
 		return -err->code;
 	*ret = names.count == 0;
 	return 0;

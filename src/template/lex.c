@@ -43,25 +43,6 @@ static struct json *keep(struct template *t, struct json *j)
 	return j;
 }
 
-static void add_rune(struct buf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_putc(out, (char)c);
-	} else if (c < 0x800) {
-		buf_putc(out, (char)(0xc0 | c >> 6));
-		buf_putc(out, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		buf_putc(out, (char)(0xe0 | c >> 12));
-		buf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_putc(out, (char)(0x80 | (c & 0x3f)));
-	} else {
-		buf_putc(out, (char)(0xf0 | c >> 18));
-		buf_putc(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_putc(out, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 static int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -109,7 +90,7 @@ static size_t escape(const char *p, char quote, struct buf *out)
 		if (coded[i].max == 0xff)
 			buf_putc(out, (char)c);
 		else
-			add_rune(out, c);
+			buf_put_utf8(out, c);
 		return (size_t)(d - p) + (size_t)coded[i].digits;
 	}
 	return 0;

@@ -113,3 +113,32 @@ TEST(holds_nul_bytes_and_grows)
 	CHECK_INT(s[100000], 0);
 	CHECK(buf_puts(&b, "usable after take"));
 }
+
+TEST(characters_in_utf8)
+{
+	static const struct {
+		uint32_t c;
+		const char *text;
+	} rows[] = {
+		{'A', "A"},
+		{0x7f, "\x7f"},
+		{0x80, "\xc2\x80"},
+		{0xfc, "ü"},
+		{0x7ff, "\xdf\xbf"},
+		{0x800, "\xe0\xa0\x80"},
+		{0x20ac, "€"},
+		{0xffff, "\xef\xbf\xbf"},
+		{0x10000, "\xf0\x90\x80\x80"},
+		{0x1f600, "😀"},
+		{0x10ffff, "\xf4\x8f\xbf\xbf"},
+	};
+	autobuf struct buf full = BUF_INIT(2);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		autobuf struct buf b = BUF_INIT(8);
+
+		CHECK(buf_put_utf8(&b, rows[i].c));
+		CHECK_STR(buf_str(&b), rows[i].text);
+	}
+	CHECK(!buf_put_utf8(&full, 0x20ac));
+}

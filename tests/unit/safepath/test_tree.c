@@ -322,3 +322,30 @@ TEST(copy_is_bounded)
 	close(to);
 	fixture_drop(&f);
 }
+
+TEST(names_of_a_folder_in_order)
+{
+	autostrv struct strv names = {0};
+	struct fixture f;
+	struct error err;
+	int dir;
+
+	REQUIRE(fixture_make(&f));
+	put_file(f.root, "a/.hidden", "");
+	put_file(f.root, "a/z", "");
+	put_file(f.root, "a/A", "");
+	dir = openat(f.root, "a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int twice = 0; twice < 2; twice++)
+		CHECK_INT(safepath_list(dir, &names, &err), 0);
+	REQUIRE(names.count == 8);
+	CHECK_STR(names.items[0], "A");
+	CHECK_STR(names.items[1], "b");
+	CHECK_STR(names.items[2], "back");
+	CHECK_STR(names.items[3], "z");
+	CHECK_STR(names.items[4], "A");
+	close(dir);
+	dir = openat(f.root, "a/z", O_RDONLY | O_CLOEXEC);
+	CHECK_INT(safepath_list(dir, &names, &err), -ENOTDIR);
+	close(dir);
+	fixture_drop(&f);
+}
