@@ -7,10 +7,11 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "cli/bothy.h"
+#include "cli/progress.h"
 #include "safepath/safepath.h"
 
 struct save_options {
-	const char *output, *format, *platform;
+	const char *output, *format, *platform, *progress;
 	bool quiet, multi;
 };
 
@@ -20,19 +21,21 @@ static const struct option table[] = {
 	{"format", 0, OPTION_STRING, offsetof(struct save_options, format), "FORMAT", "docker-archive, oci-archive, oci-dir or docker-dir (default: an archive that is the first two at once)", 0},
 	{"platform", 0, OPTION_STRING, offsetof(struct save_options, platform), "OS/ARCH", "of an image for several platforms, this one only (default: all that are here)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct save_options, quiet), NULL, "show no progress", 0},
+	{"progress", 0, OPTION_STRING, offsetof(struct save_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
 	{"multi-image-archive", 'm', OPTION_BOOL, offsetof(struct save_options, multi), NULL, "several images: always possible", OPTION_HIDDEN},
 	OPTION_END,
 };
 /* clang-format on */
 
-static int write_output(const struct store_save_plan *p, enum store_save_format f, const char *path, struct error *err)
+static int write_output(const struct store_save_plan *p, enum store_save_format f, const char *path,
+			struct progress *progress, struct error *err)
 {
 	autoclean(safepath_output_done) struct safepath_output out = SAFEPATH_OUTPUT_NONE;
 
 	if (!path)
-		return store_save_write(p, f, STDOUT_FILENO, NULL, NULL, err);
+		return store_save_write(p, f, STDOUT_FILENO, progress_watch(progress), progress, err);
 	if (safepath_output_open(path, store_save_is_folder(f), &out, err) < 0 ||
-	    store_save_write(p, f, out.fd, NULL, NULL, err) < 0)
+	    store_save_write(p, f, out.fd, progress_watch(progress), progress, err) < 0)
 		return -err->code;
 	return safepath_output_commit(&out, err);
 }
@@ -61,13 +64,14 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	const struct save_options *o = options;
 	autoengine struct engine *e = NULL;
 	autosave struct store_save_plan plan = {0};
+	autoprogress struct progress *progress = NULL;
 	autoclean(arena_done) struct arena a = {0};
 	struct image_platform platform;
 	struct store_save_options so = {0};
 	enum store_save_format format;
 	struct store *store;
 
-	if (check(o, &format, err) < 0)
+	if (check(o, &format, err) < 0 || progress_new(o->progress, o->quiet, "save", &progress, err) < 0)
 		return -err->code;
 	if (o->platform && image_platform_parse(&a, o->platform, &platform, err) < 0)
 		return error_wrap(err, "--platform");
@@ -76,7 +80,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
 	    store_save_plan(store, args->items, args->count, &so, &plan, err) < 0)
 		return -err->code;
-	if (write_output(&plan, format, o->output && !str_eq(o->output, "-") ? o->output : NULL, err) < 0)
+	if (write_output(&plan, format, o->output && !str_eq(o->output, "-") ? o->output : NULL, progress, err) < 0)
 		return error_wrap(err, "save");
 	return 0;
 }

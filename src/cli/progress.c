@@ -58,6 +58,12 @@ static const char *const state_words[ENGINE_LAYER_STATE_COUNT] = {
 	[ENGINE_LAYER_MOUNTED] = "Mounted from another repository",
 	[ENGINE_LAYER_FETCHING] = "Fetching",
 	[ENGINE_LAYER_FETCHED] = "Fetched",
+	[ENGINE_LAYER_READING] = "Reading",
+	[ENGINE_LAYER_READ] = "Read",
+	[ENGINE_LAYER_LOADING] = "Loading",
+	[ENGINE_LAYER_LOADED] = "Loaded",
+	[ENGINE_LAYER_SAVING] = "Saving",
+	[ENGINE_LAYER_SAVED] = "Saved",
 };
 
 /* ---- texts ---- */
@@ -65,7 +71,8 @@ static const char *const state_words[ENGINE_LAYER_STATE_COUNT] = {
 /* Do bytes move? */
 static bool is_moving(enum engine_layer_state s)
 {
-	return s == ENGINE_LAYER_PULLING || s == ENGINE_LAYER_PUSHING || s == ENGINE_LAYER_FETCHING;
+	return s == ENGINE_LAYER_PULLING || s == ENGINE_LAYER_PUSHING || s == ENGINE_LAYER_FETCHING ||
+	       s == ENGINE_LAYER_READING || s == ENGINE_LAYER_LOADING || s == ENGINE_LAYER_SAVING;
 }
 
 static const char *short_digest(const char *digest, char out[static 13])
@@ -132,6 +139,8 @@ static void time_text(uint64_t seconds, char out[static 24])
 
 static void add_sample(struct progress *p, int64_t now, uint64_t bytes)
 {
+	if (p->sample_count > 0 && bytes < p->samples[p->sample_count - 1].bytes)
+		p->sample_count = 0; /* another list: the archive is read, its layers begin */
 	if (p->sample_count > 0 && now - p->samples[p->sample_count - 1].ns < SPEED_NS / SAMPLES)
 		return;
 	if (p->sample_count == SAMPLES) {
@@ -188,7 +197,8 @@ static void terminal_size(int *ret_rows, int *ret_columns)
 static bool is_over(enum engine_layer_state s)
 {
 	return s == ENGINE_LAYER_DONE || s == ENGINE_LAYER_EXISTED || s == ENGINE_LAYER_PUSHED ||
-	       s == ENGINE_LAYER_MOUNTED || s == ENGINE_LAYER_FETCHED;
+	       s == ENGINE_LAYER_MOUNTED || s == ENGINE_LAYER_FETCHED || s == ENGINE_LAYER_READ ||
+	       s == ENGINE_LAYER_LOADED || s == ENGINE_LAYER_SAVED;
 }
 
 static const char *colour(const struct progress *p, enum engine_layer_state s)
@@ -446,4 +456,34 @@ void progress_free(struct progress *p)
 const struct engine_observer *progress_observer(const struct progress *p)
 {
 	return p->mode == PROGRESS_QUIET ? NULL : &p->observer;
+}
+
+/* ---- what the store does by itself ---- */
+
+static void on_watched(void *arg, const struct store_watched *items, size_t count)
+{
+	static const enum engine_layer_state states[STORE_WATCHED_STATE_COUNT] = {
+		[STORE_WATCHED_QUEUED] = ENGINE_LAYER_QUEUED, [STORE_WATCHED_READING] = ENGINE_LAYER_READING,
+		[STORE_WATCHED_READ] = ENGINE_LAYER_READ,     [STORE_WATCHED_LOADING] = ENGINE_LAYER_LOADING,
+		[STORE_WATCHED_LOADED] = ENGINE_LAYER_LOADED, [STORE_WATCHED_SAVING] = ENGINE_LAYER_SAVING,
+		[STORE_WATCHED_SAVED] = ENGINE_LAYER_SAVED,
+	};
+	autofree struct engine_layer *layers = mem_zalloc(count + 1, sizeof(*layers));
+
+	for (size_t i = 0; i < count; i++)
+		layers[i] = (struct engine_layer){.digest = items[i].digest,
+						  .state = states[items[i].state],
+						  .size = items[i].size,
+						  .at = items[i].at};
+	on_layers(arg, layers, count);
+}
+
+store_watch_fn progress_watch(const struct progress *p)
+{
+	return p->mode == PROGRESS_QUIET ? NULL : on_watched;
+}
+
+void progress_end(struct progress *p)
+{
+	on_end(p);
 }

@@ -54,6 +54,12 @@ enum engine_layer_state {
 	ENGINE_LAYER_MOUNTED,   /* push: the registry has it from another repository */
 	ENGINE_LAYER_FETCHING,  /* import: the archive comes from its address */
 	ENGINE_LAYER_FETCHED,
+	ENGINE_LAYER_READING,   /* load: the archive is taken apart */
+	ENGINE_LAYER_READ,
+	ENGINE_LAYER_LOADING,
+	ENGINE_LAYER_LOADED,
+	ENGINE_LAYER_SAVING,
+	ENGINE_LAYER_SAVED,
 	ENGINE_LAYER_STATE_COUNT
 };
 struct engine_layer {

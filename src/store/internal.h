@@ -143,6 +143,10 @@ int worker_next(struct worker *w, struct worker_answer *a, enum unpack_message_t
 int worker_go(struct worker *w, struct error *err);
 /* Wait for its report. @ret is filled on success only. */
 int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err);
+/* The same, with a look at what has come so far a few times a second. */
+typedef void (*worker_tick_fn)(void *arg, const struct worker_answer *so_far);
+int worker_finish_watched(struct worker *w, worker_tick_fn tick, void *arg, struct worker_answer *ret,
+			  struct error *err);
 /* Kill it if it runs, and reap it. */
 void worker_done(struct worker *w);
 /* Defaults in place of zeros. */

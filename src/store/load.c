@@ -34,6 +34,9 @@ struct load {
 	struct archive archive;
 	struct worker_answer split;
 	struct archive_images images;
+	int source;  /* borrowed: where the archive is read */
+	int *inputs; /* owned; of the layers that are unpacked, each owned; their positions say how far it is */
+	struct store_watched *watched; /* owned; as many as inputs */
 };
 
 static void load_done(struct load *l)
@@ -44,15 +47,95 @@ static void load_done(struct load *l)
 	staged_done(&l->staged);
 }
 
+/* ---- who watches ----
+
+ * The worker has its input from us, and so its position is ours to see. */
+
+static uint64_t position(int fd)
+{
+	off_t at = fd < 0 ? -1 : lseek(fd, 0, SEEK_CUR);
+
+	return at < 0 ? 0 : (uint64_t)at;
+}
+
+static void archive_state(const struct load *l, enum store_watched_state state, const struct worker_answer *so_far)
+{
+	struct store_watched w = {.digest = "archive", .state = state, .at = position(l->source)};
+	struct stat st;
+
+	if (fstat(l->source, &st) == 0 && S_ISREG(st.st_mode)) {
+		w.size = (uint64_t)st.st_size;
+	} else { /* a pipe: what has been taken out of it */
+		w.at = 0;
+		for (size_t i = 0; i < so_far->member_count; i++)
+			w.at += (uint64_t)so_far->members[i].size;
+	}
+	l->options->watch(l->options->watch_arg, &w, 1);
+}
+
+static void watch_archive(void *arg, const struct worker_answer *so_far)
+{
+	archive_state(arg, STORE_WATCHED_READING, so_far);
+}
+
+static void watch_layers(void *arg, const struct worker_answer *so_far)
+{
+	const struct load *l = arg;
+
+	(void)so_far;
+	for (size_t i = 0; i < l->staged.layer_count; i++) {
+		struct store_watched *w = &l->watched[i];
+
+		if (w->state == STORE_WATCHED_LOADING)
+			w->at = position(l->inputs[i]);
+	}
+	l->options->watch(l->options->watch_arg, l->watched, l->staged.layer_count);
+}
+
+static void layer_state(struct load *l, size_t i, enum store_watched_state state)
+{
+	l->watched[i].state = state;
+	if (state == STORE_WATCHED_LOADED)
+		l->watched[i].at = l->watched[i].size;
+	if (l->options->watch)
+		watch_layers(l, NULL);
+}
+
+static void watch_end(struct load *l, size_t count)
+{
+	for (size_t i = 0; l->inputs && i < count; i++)
+		fd_close(&l->inputs[i]);
+	free(l->inputs);
+	free(l->watched);
+	l->inputs = NULL;
+	l->watched = NULL;
+}
+
+static void watch_begin(struct load *l)
+{
+	const size_t count = l->staged.layer_count;
+
+	l->inputs = mem_alloc((count + 1) * sizeof(*l->inputs));
+	l->watched = mem_zalloc(count + 1, sizeof(*l->watched));
+	for (size_t i = 0; i < count; i++) {
+		l->inputs[i] = FD_NONE;
+		l->watched[i].digest = l->staged.layers[i].blob;
+	}
+}
+
 /* ---- 1: the source ---- */
 
 static int split_archive(struct load *l, int fd, struct error *err)
 {
 	autoclean(worker_done) struct worker w = WORKER_NONE;
 
+	l->source = fd;
+
 	if (worker_start(l->store, UNPACK_SPLIT, &l->staged.limits, fd, l->staged.staging.fd, &w, err) < 0 ||
-	    worker_finish(&w, &l->split, err) < 0)
+	    worker_finish_watched(&w, l->options->watch ? watch_archive : NULL, l, &l->split, err) < 0)
 		return -err->code;
+	if (l->options->watch)
+		archive_state(l, STORE_WATCHED_READ, &l->split);
 	l->archive.split = &l->split;
 	l->archive.staging_fd = l->staged.staging.fd;
 	return 0;
@@ -209,21 +292,31 @@ static int stage_images(struct load *l, struct error *err)
 	return stage_indexes(l, err);
 }
 
-static int start_layer(struct load *l, struct staged_layer *n, struct error *err)
+static int start_layer(struct load *l, size_t i, struct error *err)
 {
-	autofd int in = staged_open_blob(&l->staged, n->blob, err);
+	struct staged_layer *n = &l->staged.layers[i];
+	struct stat st;
 
-	if (in < 0 || staged_layer_folder(&l->staged, n, err) < 0)
+	l->inputs[i] = staged_open_blob(&l->staged, n->blob, err);
+	if (l->inputs[i] < 0 || staged_layer_folder(&l->staged, n, err) < 0)
 		return -err->code;
-	return worker_start(l->store, UNPACK_LAYER, &l->staged.limits, in, n->dir_fd, &n->worker, err);
+	if (fstat(l->inputs[i], &st) == 0)
+		l->watched[i].size = (uint64_t)st.st_size;
+	if (worker_start(l->store, UNPACK_LAYER, &l->staged.limits, l->inputs[i], n->dir_fd, &n->worker, err) < 0)
+		return -err->code;
+	layer_state(l, i, STORE_WATCHED_LOADING);
+	return 0;
 }
 
-static int finish_layer(struct load *l, struct staged_layer *n, struct error *err)
+static int finish_layer(struct load *l, size_t i, struct error *err)
 {
 	autoclean(worker_answer_done) struct worker_answer answer = {0};
+	struct staged_layer *n = &l->staged.layers[i];
 
-	if (worker_finish(&n->worker, &answer, err) < 0)
+	if (worker_finish_watched(&n->worker, l->options->watch ? watch_layers : NULL, l, &answer, err) < 0)
 		return error_wrap(err, "layer %s", n->blob);
+	fd_close(&l->inputs[i]);
+	layer_state(l, i, STORE_WATCHED_LOADED);
 	return staged_layer_finish_take(&l->staged, n, &answer, err);
 }
 
@@ -238,18 +331,19 @@ static size_t worker_count(void)
 /* Layers do not depend on each other until they are stacked: some workers at a time, waited for in order. */
 static int unpack_layers(struct load *l, struct error *err)
 {
-	struct staged_layer *layers = l->staged.layers;
 	size_t started = 0, window = worker_count(), count = l->staged.layer_count;
 	int r = 0;
 
+	watch_begin(l);
 	for (size_t i = 0; i < count && r == 0; i++) {
 		while (r == 0 && started < count && started < i + window)
-			r = start_layer(l, &layers[started++], err);
+			r = start_layer(l, started++, err);
 		if (r == 0)
-			r = finish_layer(l, &layers[i], err);
+			r = finish_layer(l, i, err);
 	}
 	for (size_t i = 0; r == 0 && i < count; i++)
-		staged_layer_adopt(&l->staged, &layers[i]);
+		staged_layer_adopt(&l->staged, &l->staged.layers[i]);
+	watch_end(l, count);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,11 +140,53 @@ struct writer {
 	int fd;     /* borrowed; the archive, or the folder */
 	int dir_fd; /* owned; where blobs go in a folder */
 	struct tar_write_progress progress;
+	store_watch_fn watch; /* NULL: nobody */
+	void *watch_arg;
+	struct store_watched *watched; /* owned; the layers that are written */
+	size_t watched_count, current;
 };
 
 static void writer_done(struct writer *w)
 {
 	fd_close(&w->dir_fd);
+	free(w->watched);
+}
+
+/* ---- who watches ---- */
+
+static void watch_begin(struct writer *w, store_watch_fn watch, void *arg)
+{
+	if (!watch)
+		return;
+	w->watch = watch;
+	w->watch_arg = arg;
+	for (size_t i = 0; i < w->plan->blob_count; i++) {
+		const struct store_saved_blob *b = &w->plan->blobs[i];
+
+		if (b->layer && !b->skip)
+			VEC_PUSH(w->watched, w->watched_count) =
+				(struct store_watched){.digest = b->digest, .size = (uint64_t)b->size};
+	}
+}
+
+static void watch_state(struct writer *w, const struct store_saved_blob *b, enum store_watched_state state)
+{
+	if (!w->watch || !b->layer)
+		return;
+	w->watched[w->current].state = state;
+	w->watch(w->watch_arg, w->watched, w->watched_count);
+	w->current += state == STORE_WATCHED_SAVED;
+}
+
+/* Documents are no layers: they are small, and written first. */
+static void step(void *arg, uint64_t bytes)
+{
+	struct writer *w = arg;
+
+	if (!w->watch || w->current >= w->watched_count || w->watched[w->current].state != STORE_WATCHED_SAVING)
+		return;
+	w->watched[w->current].at += bytes;
+	w->watch(w->watch_arg, w->watched, w->watched_count);
 }
 
 /* The last component of @name, made in the folder it belongs to. */
@@ -206,8 +249,10 @@ static int write_blobs(struct writer *w, bool layers, struct error *err)
 
 		if (b->layer != layers || b->skip || (!layers && !manifests && is_manifest(w->plan, b)))
 			continue;
+		watch_state(w, b, STORE_WATCHED_SAVING);
 		if (write_blob(w, b, err) < 0)
 			return error_wrap(err, "blob %s", b->digest);
+		watch_state(w, b, STORE_WATCHED_SAVED);
 	}
 	return 0;
 }
@@ -273,13 +318,15 @@ static int make_folders(struct writer *w, struct error *err)
 	return w->dir_fd < 0 ? w->dir_fd : 0;
 }
 
-int store_save_write(const struct store_save_plan *p, enum store_save_format format, int fd, store_save_step step,
+int store_save_write(const struct store_save_plan *p, enum store_save_format format, int fd, store_watch_fn watch,
 		     void *arg, struct error *err)
 {
-	autoclean(writer_done) struct writer w = {
-		.plan = p, .format = format, .fd = fd, .dir_fd = FD_NONE, .progress = {.step = step, .arg = arg}};
+	autoclean(writer_done) struct writer w = {.plan = p, .format = format, .fd = fd, .dir_fd = FD_NONE};
 	bool folder = store_save_is_folder(format);
 	int r = folder ? make_folders(&w, err) : 0;
+
+	w.progress = (struct tar_write_progress){.step = step, .arg = &w};
+	watch_begin(&w, watch, arg);
 
 	if (r == 0 && format == STORE_SAVE_DOCKER_DIR)
 		r = write_docker_dir(&w, err);

@@ -203,11 +203,32 @@ void store_usage_done(struct store_usage *u);
 #define STORE_LIMIT_ARCHIVE_MEMBERS UINT64_C(100000)
 #define STORE_LIMIT_ARCHIVE_BYTES (UINT64_C(512) << 30)
 
+/* How far a load or a save is. Texts are fit for a terminal. */
+enum store_watched_state {
+	STORE_WATCHED_QUEUED,
+	STORE_WATCHED_READING, /* the archive is taken apart; size 0: nobody knows how much there is */
+	STORE_WATCHED_READ,
+	STORE_WATCHED_LOADING, /* a layer is unpacked */
+	STORE_WATCHED_LOADED,
+	STORE_WATCHED_SAVING,  /* a layer is written */
+	STORE_WATCHED_SAVED,
+	STORE_WATCHED_STATE_COUNT
+};
+struct store_watched {
+	const char *digest; /* of the layer's blob; "archive" */
+	enum store_watched_state state;
+	uint64_t size, at; /* packed bytes */
+};
+/* Called after each change, and a few times a second. Borrowed during the call. */
+typedef void (*store_watch_fn)(void *arg, const struct store_watched *items, size_t count);
+
 struct store_load_options {
 	const char *name;                      /* give the (single) image this name; NULL: the names in the archive */
 	bool no_names;                         /* give no names at all */
 	const struct image_platform *platform; /* NULL: this machine's */
 	bool all_platforms; /* keep indexes with all their platforms; this machine's is unpacked, the others stay packed */
+	store_watch_fn watch; /* NULL: nobody watches */
+	void *watch_arg;
 	struct unpack_limits limits;
 };
 
@@ -312,14 +333,12 @@ static inline bool store_save_is_folder(enum store_save_format f)
 	return f == STORE_SAVE_OCI_DIR || f == STORE_SAVE_DOCKER_DIR;
 }
 
-/* Called with the bytes written since the last call. */
-typedef void (*store_save_step)(void *arg, uint64_t bytes);
-
 /* Write it: archives to @fd from its position on (a file, a pipe, a socket), folders into the empty folder @fd. The same
- * images give the same bytes. Returns 0, or <0: LIMIT (disk full), INVALID (a damaged store; several images for a form that
+ * images give the same bytes. @watch may be NULL. Returns 0, or <0: LIMIT (disk full), INVALID (a damaged store; several images for a form that
  * holds one), the system's. */
-int store_save_write(const struct store_save_plan *p, enum store_save_format format, int fd, store_save_step step,
+int store_save_write(const struct store_save_plan *p, enum store_save_format format, int fd, store_watch_fn watch,
 		     void *arg, struct error *err);
+
 /* ---- verifying ---------------------------------------------------------------------------------------------------- */
 
 /* One word: "missing", "content", … */

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@
 #define ANSWER_MAX_BYTES (64u << 20) /* names of a hundred thousand members */
 #define IMPLIED_MAX_COUNT 65536u
 #define PASSWD_MAX_BYTES (1u << 20)
+#define TICK_MS 100
 
 /* The mount namespace is not among them: see child_main. */
 static const uint64_t other_namespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -517,10 +519,28 @@ int worker_go(struct worker *w, struct error *err)
 
 int worker_finish(struct worker *w, struct worker_answer *ret, struct error *err)
 {
+	return worker_finish_watched(w, NULL, NULL, ret, err);
+}
+
+/* Returns when there is something to hear. */
+static void tick_until_heard(const struct worker *w, worker_tick_fn tick, void *arg, const struct worker_answer *so_far)
+{
+	struct pollfd wait = {.fd = w->talk, .events = POLLIN};
+
+	do
+		tick(arg, so_far);
+	while (poll(&wait, 1, TICK_MS) == 0);
+}
+
+int worker_finish_watched(struct worker *w, worker_tick_fn tick, void *arg, struct worker_answer *ret,
+			  struct error *err)
+{
 	autoclean(worker_answer_done) struct worker_answer a = {0};
 	enum unpack_message_type type;
 
 	do {
+		if (tick)
+			tick_until_heard(w, tick, arg, &a);
 		if (worker_next(w, &a, &type, err) < 0)
 			return -err->code;
 	} while (type != UNPACK_REPORT);

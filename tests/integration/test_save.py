@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 
 import hostile_tar as hostile
+import test_images_cli as images
 import test_store as forms
 from harness import check, check_equal, check_in, skip, test
 from registries import Registry, several_platforms
@@ -316,3 +317,59 @@ def a_list_for_other_machines_only(w):
     check_equal(forms.store(w, root, "manifest", "exists", "team/list:1").code, 0)
     check_equal(forms.store(w, root, "system", "check").code, 0)
     check_in("platform", w.bothy("save", "--format", "docker-archive", "-o", w.tmp / "x", "team/list:1").err)
+
+
+@test
+def several_archives(w):
+    """Each is a load of its own: one that is none keeps nobody."""
+    names = []
+    for n in range(3):
+        (w.tmp / f"{n}.tar").write_bytes(images.busybox_layer())
+        names.append(f"team/n{n}:1")
+        ok(w, "import", w.tmp / f"{n}.tar", names[-1], "-m", f"number {n}")
+        ok(w, "save", "-o", w.tmp / f"s{n}.tar", names[-1])
+    root = w.tmp / "other"
+    load = [w.bin / "bothy", "--root", root, "load"]
+    done = w.run([*load, "-i", w.tmp / "s0.tar", "-i", w.tmp / "1.tar", w.tmp / "missing", w.tmp / "s2.tar"])
+    check_equal((done.code, done.out), (125, "Loaded image: team/n0:1\nLoaded image: team/n2:1\n"))
+    check_in("1.tar: this is no image", done.err)
+    check_in("missing: No such file", done.err.replace("'", ""))
+    done = w.run([*load, w.tmp / "s0.tar", "-"], stdin=None)
+    check_in("standard input", done.err)
+    with open(w.tmp / "s1.tar", "rb") as archive:
+        done = subprocess.run([*load, w.tmp / "s0.tar", "-"], stdin=archive, stdout=subprocess.PIPE, env=w.env, check=True)
+    check_equal(done.stdout, b"Loaded image: team/n0:1\nLoaded image: team/n1:1\n")
+    for words, said in ((["-", "-i", "-"], "can be read once"), (["--name", "x", "a", "b"], "is for one archive"),
+                        (["--progress", "loud", "a"], "--progress")):
+        done = w.run([*load, *words])
+        check_equal(done.code, 125)
+        check_in(said, done.err)
+
+
+@test
+def how_far_it_is(w):
+    """Nothing without a terminal; lines, JSON and bars on request, for files, pipes and folders."""
+    (w.tmp / "root.tar").write_bytes(images.busybox_layer())
+    ok(w, "import", w.tmp / "root.tar", "team/p:1")
+    size = len(images.busybox_layer())
+    bothy = [w.bin / "bothy", "--root", w.tmp / "lib"]
+    done = w.run([*bothy, "save", "-o", w.tmp / "s.tar", "team/p:1"])
+    check_equal((done.code, done.out, done.err), (0, "", ""))
+    done = w.run([*bothy, "save", "-o", w.tmp / "s.tar", "--progress", "json", "team/p:1"])
+    events = [json.loads(line) for line in done.err.splitlines()]
+    check_equal([events[0]["status"], events[-1]["status"], events[-1]["current"], events[-1]["total"]], ["Saving", "Saved", size, size])
+    done = w.run([*bothy, "save", "-q", "-o", w.tmp / "s.tar", "--progress", "json", "team/p:1"])
+    check_equal((done.code, done.err), (0, ""))
+    ok(w, "save", "--format", "oci-dir", "-o", w.tmp / "folder", "team/p:1")
+    for n, source in enumerate((w.tmp / "s.tar", w.tmp / "folder")):
+        done = w.run([w.bin / "bothy", "--root", w.tmp / f"lib{n}", "load", "--progress", "plain", source])
+        lines = [line.split(": ")[1].split(" ")[0] for line in done.err.splitlines()]
+        check_equal(lines, (["Reading", "Read"] if n == 0 else []) + ["Loading", "Loaded"], f"{source}: {done!r}")
+    done = w.run(["sh", "-c", f"cat {w.tmp}/s.tar | {w.bin}/bothy --root {w.tmp}/lib2 load --progress json"])
+    events = [json.loads(line) for line in done.err.splitlines()]
+    read = [e for e in events if e["status"] == "Read"]
+    check(len(read) == 1 and read[0]["current"] > size and read[0]["total"] == 0, f"{events}")
+    check_equal(events[-1], {"id": events[-1]["id"], "status": "Loaded", "current": size, "total": size})
+    done = w.run(["script", "-qec", f"{w.bin}/bothy --root {w.tmp}/lib3 load {w.tmp}/s.tar", "/dev/null"])
+    for part in ("Reading", "Loaded\x1b[0m\x1b[K", "Loaded image: team/p:1"):
+        check_in(part, done.out)
