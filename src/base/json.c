@@ -1,264 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON values over json-c. `struct json` is json-c's object under another name, so that no other file sees that library.
+ * JSON values: reading them and building them. json_parse.c makes them from text, json_write.c text from them, and
+ * json_value.h says how they lie in memory.
  *
- * json-c is not strict enough by itself (0.16, with both of its strict flags): it takes NUL for the end of the text,
- * accepts NaN, Infinity, "1.", keys in single quotes, raw control characters and surrogates in strings, turns an integer
- * above 64 bits into the largest one, and cuts a key at "\u0000", by which two different keys would become one. So the
- * words of the text are checked here first (check_text) and only their order is left to the library. Of equal keys the
- * last one counts, as with Go's reader, which the engines use: both must understand a document in the same way.
- *
- * Writing is done here too, so that a document looks the same with every version of the library.
+ * Objects keep the order of their members. Small ones are searched from the front; larger ones have the positions of their
+ * members sorted by key beside them, which no choice of keys can make slow, as it could with a hash.
  */
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The library has types of these two names; here they are ours. */
-#define json_bool jsonc_bool
-#define json_type jsonc_type
-#include <json-c/json.h>
-#undef json_bool
-#undef json_type
-
-#include "base/json.h"
-
-#include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/mem.h"
-#include "base/str.h"
-
-/* A few bytes of text may become a hundred times as many in memory: V30. */
-#define COST_MAX 1500000u
-
-static struct json_object *in(const struct json *j)
-{
-	return (struct json_object *)(uintptr_t)j;
-}
-
-static struct json *out_of(struct json_object *o)
-{
-	return (struct json *)o;
-}
 
 /* The first whole number above INT64_MAX, exactly. */
 #define TWO_TO_63 9223372036854775808.0
 
-/* json-c answers NULL or -1 when memory is out. */
-static struct json *made(struct json_object *o)
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+static void end_document(struct json_document *d)
 {
-	if (!o)
-		mem_out();
-	return out_of(o);
-}
+	struct arena arena = d->arena; /* the document lies in it */
 
-/* --- parsing ----------------------------------------------------------------------------------------------------- */
+	for (size_t i = 0; i < d->held_count; i++)
+		json_unref(d->held[i]);
+	for (size_t i = 0; i < d->grown_count; i++) {
+		struct json *j = d->grown[i];
 
-#define END_OF_TEXT "unexpected end of the text"
-
-/* Where in the text something is, for people: both count from 1, the column in characters. */
-struct place {
-	size_t line;
-	size_t column;
-};
-
-static struct place place_of(const char *text, size_t offset)
-{
-	struct place p = {.line = 1, .column = 1};
-
-	for (size_t i = 0; i < offset; i++) {
-		if (text[i] == '\n') {
-			p.line++;
-			p.column = 1;
-		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
-			p.column++;
+		if (j->type == JSON_ARRAY) {
+			free(j->items);
+			continue;
 		}
+		free(j->members);
+		free(j->index);
 	}
-	return p;
+	arena_done(&arena);
 }
 
-static int fail_at(const char *name, const char *text, size_t offset, const char *what, struct error *err)
+static void end_built(struct json *j)
 {
-	struct place p = place_of(text, offset);
-
-	return error_set(err, ERROR_INVALID, EINVAL, "%s: line %zu, column %zu: %s", name, p.line, p.column, what);
-}
-
-/* The text being checked, and where the check has come to. A check_ function begins at its token's first byte and leaves
- * `at` behind the token; it returns NULL, or what is wrong at `at`. */
-struct scan {
-	const char *text;
-	size_t len;
-	size_t at;
-	size_t cost; /* of the values so far, in about 70 bytes of memory */
-};
-
-static char peek(const struct scan *s)
-{
-	return s->at < s->len ? s->text[s->at] : '\0';
-}
-
-static bool skip_char(struct scan *s, const char *any)
-{
-	if (!peek(s) || !strchr(any, peek(s)))
-		return false;
-	s->at++;
-	return true;
-}
-
-static size_t skip_digits(struct scan *s)
-{
-	size_t start = s->at;
-
-	while (peek(s) >= '0' && peek(s) <= '9')
-		s->at++;
-	return s->at - start;
-}
-
-static const char *check_string(struct scan *s)
-{
-	bool has_nul = false;
-
-	for (s->at++; peek(s) != '"';) {
-		size_t n = str_utf8_char(s->text + s->at, s->len - s->at);
-
-		if (s->at == s->len)
-			return END_OF_TEXT;
-		if ((unsigned char)peek(s) < 0x20)
-			return "control character in a string";
-		if (n == 0)
-			return "invalid UTF-8 in a string";
-		if (s->len - s->at >= 6 && memcmp(s->text + s->at, "\\u0000", 6) == 0)
-			has_nul = true;
-		if (peek(s) == '\\' && s->at + 1 < s->len)
-			n = 2; /* what the escape says is left to the library */
-		s->at += n;
+	if (j->type == JSON_ARRAY) {
+		for (uint32_t i = 0; i < j->count; i++)
+			json_unref(j->items[i]);
+		free(j->items);
+	} else if (j->type == JSON_OBJECT) {
+		for (uint32_t i = 0; i < j->count; i++) {
+			free((void *)(uintptr_t)j->members[i].key);
+			json_unref(j->members[i].value);
+		}
+		free(j->members);
+		free(j->index);
 	}
-	s->at++;
-	if (!has_nul)
-		return NULL;
-	while (skip_char(s, " \t\r\n"))
-		;
-	return peek(s) == ':' ? "NUL character in the key before this" : NULL;
+	free(j);
 }
 
-static const char *check_number(struct scan *s)
+struct json *json_ref(struct json *j)
 {
-	bool negative = skip_char(s, "-");
-	size_t start = s->at;
-	size_t digits = skip_digits(s);
-	uint64_t v = 0;
-
-	if (s->at == s->len && digits == 0)
-		return END_OF_TEXT;
-	if (digits == 0 || (digits > 1 && s->text[start] == '0'))
-		return "malformed number";
-	if (peek(s) != '.' && peek(s) != 'e' && peek(s) != 'E')
-		for (size_t i = start; i < s->at; i++)
-			if (__builtin_mul_overflow(v, 10, &v) ||
-			    __builtin_add_overflow(v, (unsigned)(s->text[i] - '0'), &v) ||
-			    (negative && v > (uint64_t)INT64_MAX + 1))
-				return "integer of more than 64 bits";
-	if (skip_char(s, ".") && skip_digits(s) == 0)
-		return s->at == s->len ? END_OF_TEXT : "malformed number";
-	if (skip_char(s, "eE")) {
-		(void)skip_char(s, "+-");
-		if (skip_digits(s) == 0)
-			return s->at == s->len ? END_OF_TEXT : "malformed number";
-	}
-	return NULL;
-}
-
-static const char *check_text(struct scan *s)
-{
-	while (s->at < s->len) {
-		const char *wrong = NULL;
-		char c = peek(s);
-
-		if (c == '"')
-			wrong = check_string(s);
-		else if (c == '-' || (c >= '0' && c <= '9'))
-			wrong = check_number(s);
-		else if (c == '\0')
-			wrong = "NUL byte";
-		else if (!skip_char(s, " \t\r\n{}[]:,truefalsn")) /* the letters of true, false and null */
-			wrong = "unexpected character";
-		if (c == '{' || c == '[')
-			s->cost += c == '{' ? 11 : 5; /* the library makes room for several members at once */
-		else if (c == '"' || c == ',')
-			s->cost++;
-		if (!wrong && s->cost > COST_MAX)
-			wrong = "more values than are accepted";
-		if (wrong)
-			return wrong;
-	}
-	return NULL;
-}
-
-int json_parse(const char *text, size_t len, const char *name, struct json **ret, struct error *err)
-{
-	struct scan scan = {.text = text, .len = len};
-	struct json_tokener *tok;
-	struct json_object *o;
-	enum json_tokener_error e;
-	size_t offset;
-	const char *wrong;
-
-	if (len > INT_MAX - 1)
-		return error_set(err, ERROR_LIMIT, EFBIG, "%s: larger than 2 GB", name);
-	wrong = check_text(&scan);
-	if (wrong)
-		return fail_at(name, text, scan.at, wrong, err);
-	tok = json_tokener_new_ex(JSON_MAX_DEPTH);
-	if (!tok)
-		mem_out();
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	o = json_tokener_parse_ex(tok, text, (int)len);
-	e = json_tokener_get_error(tok);
-	offset = json_tokener_get_parse_end(tok);
-	if (e == json_tokener_continue) {
-		/* A number at the end is complete only when the end is seen; anything else is cut short. */
-		o = json_tokener_parse_ex(tok, "", 1);
-		e = json_tokener_get_error(tok);
-		offset = len;
-	}
-	json_tokener_free(tok);
-	if (e == json_tokener_success) {
-		*ret = out_of(o);
-		return 0;
-	}
-	if (e == json_tokener_continue || (e != json_tokener_error_depth && offset >= len))
-		return fail_at(name, text, len, END_OF_TEXT, err);
-	return fail_at(name, text, offset, json_tokener_error_desc(e), err);
+	if (j && j->document)
+		j->document->refs++;
+	else if (j)
+		j->refs++;
+	return j;
 }
 
 void json_unref(struct json *j)
 {
-	if (j)
-		json_object_put(in(j));
+	if (!j)
+		return;
+	if (j->document) {
+		if (--j->document->refs == 0)
+			end_document(j->document);
+	} else if (--j->refs == 0) {
+		end_built(j);
+	}
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------------------------------- */
 
 enum json_type json_type(const struct json *j)
 {
-	switch (json_object_get_type(in(j))) {
-	case json_type_boolean:
-		return JSON_BOOL;
-	case json_type_int:
-		return JSON_INT;
-	case json_type_double:
-		return JSON_REAL;
-	case json_type_string:
-		return JSON_STRING;
-	case json_type_array:
-		return JSON_ARRAY;
-	case json_type_object:
-		return JSON_OBJECT;
-	default:
-		return JSON_NULL;
-	}
+	return j ? j->type : JSON_NULL;
 }
 
 const char *json_type_name(enum json_type t)
@@ -273,41 +95,56 @@ const char *json_type_name(enum json_type t)
 	return (unsigned)t < JSON_TYPE_COUNT ? names[t] : "unknown";
 }
 
+long json_find(const struct json *object, const char *key, uint32_t *ret_place)
+{
+	uint32_t low = 0;
+	uint32_t high = object->count;
+
+	if (!object->index) {
+		for (uint32_t i = 0; i < object->count; i++)
+			if (strcmp(object->members[i].key, key) == 0)
+				return (long)i;
+		return -1;
+	}
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = strcmp(object->members[object->index[middle]].key, key);
+
+		if (order == 0)
+			return (long)object->index[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (ret_place)
+		*ret_place = low;
+	return -1;
+}
+
 struct json *json_get(const struct json *j, const char *key)
 {
-	struct json_object *value;
+	long at = json_type(j) == JSON_OBJECT ? json_find(j, key, NULL) : -1;
 
-	return json_object_object_get_ex(in(j), key, &value) ? out_of(value) : NULL;
+	return at < 0 ? NULL : j->members[at].value;
 }
 
 size_t json_len(const struct json *j)
 {
-	switch (json_type(j)) {
-	case JSON_ARRAY:
-		return json_object_array_length(in(j));
-	case JSON_OBJECT:
-		return (size_t)json_object_object_length(in(j));
-	default:
-		return 0;
-	}
+	return json_type(j) == JSON_ARRAY || json_type(j) == JSON_OBJECT ? j->count : 0;
 }
 
 struct json *json_at(const struct json *j, size_t i)
 {
-	return json_type(j) == JSON_ARRAY ? out_of(json_object_array_get_idx(in(j), i)) : NULL;
+	return json_type(j) == JSON_ARRAY && i < j->count ? j->items[i] : NULL;
 }
 
 int json_each(const struct json *j, int (*fn)(const char *key, struct json *value, void *arg), void *arg)
 {
-	struct json_object_iterator at;
-	struct json_object_iterator end;
+	const uint32_t n = json_type(j) == JSON_OBJECT ? j->count : 0;
 
-	if (json_type(j) != JSON_OBJECT)
-		return 0;
-	at = json_object_iter_begin(in(j));
-	end = json_object_iter_end(in(j));
-	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
-		int r = fn(json_object_iter_peek_name(&at), out_of(json_object_iter_peek_value(&at)), arg);
+	for (uint32_t i = 0; i < n; i++) {
+		int r = fn(j->members[i].key, j->members[i].value, arg);
 
 		if (r)
 			return r;
@@ -317,25 +154,21 @@ int json_each(const struct json *j, int (*fn)(const char *key, struct json *valu
 
 const char *json_str(const struct json *j)
 {
-	const char *s;
-
-	if (json_type(j) != JSON_STRING)
-		return NULL;
-	s = json_object_get_string(in(j));
-	return strlen(s) == (size_t)json_object_get_string_len(in(j)) ? s : NULL;
+	return json_type(j) == JSON_STRING && !j->has_nul ? j->text : NULL;
 }
 
 bool json_bool(const struct json *j)
 {
-	return json_type(j) == JSON_BOOL && json_object_get_boolean(in(j));
+	return json_type(j) == JSON_BOOL && j->truth;
 }
 
 double json_real(const struct json *j)
 {
 	switch (json_type(j)) {
 	case JSON_INT:
+		return j->negative ? (double)j->i : (double)j->u;
 	case JSON_REAL:
-		return json_object_get_double(in(j));
+		return strtod(j->text, NULL);
 	default:
 		return 0;
 	}
@@ -347,13 +180,12 @@ int json_i64(const struct json *j, int64_t *ret)
 
 	switch (json_type(j)) {
 	case JSON_INT:
-		/* json-c keeps what passes INT64_MAX as unsigned, and its signed getter would answer INT64_MAX. */
-		if (json_object_get_uint64(in(j)) > INT64_MAX)
+		if (!j->negative && j->u > INT64_MAX)
 			return -ERANGE;
-		*ret = json_object_get_int64(in(j));
+		*ret = j->i;
 		return 0;
 	case JSON_REAL:
-		real = json_object_get_double(in(j));
+		real = json_real(j);
 		if (isfinite(real) && real != trunc(real))
 			return -EINVAL;
 		if (!(real >= -TWO_TO_63 && real < TWO_TO_63))
@@ -371,12 +203,12 @@ int json_u64(const struct json *j, uint64_t *ret)
 
 	switch (json_type(j)) {
 	case JSON_INT:
-		if (json_object_get_int64(in(j)) < 0)
+		if (j->negative)
 			return -ERANGE;
-		*ret = json_object_get_uint64(in(j));
+		*ret = j->u;
 		return 0;
 	case JSON_REAL:
-		real = json_object_get_double(in(j));
+		real = json_real(j);
 		if (isfinite(real) && real != trunc(real))
 			return -EINVAL;
 		if (!(real >= 0 && real < 2 * TWO_TO_63))
@@ -388,36 +220,64 @@ int json_u64(const struct json *j, uint64_t *ret)
 	}
 }
 
-/* --- building ---------------------------------------------------------------------------------------------------- */
+/* --- building -------------------------------------------------------------------------------------------------------- */
+
+/* A value with @len bytes of text behind it; @text NULL for the types that have none. */
+static struct json *built(enum json_type type, const char *text, size_t len)
+{
+	struct json *j;
+
+	if (len >= UINT32_MAX)
+		mem_out();
+	j = mem_zalloc(1, sizeof(*j) + (text ? len + 1 : 0));
+
+	j->refs = 1;
+	j->type = type;
+	if (text) {
+		j->text = memcpy((char *)(j + 1), text, len);
+		j->count = (uint32_t)len;
+	}
+	return j;
+}
 
 struct json *json_new_object(void)
 {
-	return made(json_object_new_object());
+	return built(JSON_OBJECT, NULL, 0);
 }
 
 struct json *json_new_array(void)
 {
-	return made(json_object_new_array());
+	return built(JSON_ARRAY, NULL, 0);
 }
 
 struct json *json_new_str(const char *s)
 {
-	return s ? made(json_object_new_string(s)) : NULL;
+	return s ? built(JSON_STRING, s, strlen(s)) : NULL;
 }
 
 struct json *json_new_i64(int64_t v)
 {
-	return made(json_object_new_int64(v));
+	struct json *j = built(JSON_INT, NULL, 0);
+
+	j->i = v;
+	j->negative = v < 0;
+	return j;
 }
 
 struct json *json_new_u64(uint64_t v)
 {
-	return made(json_object_new_uint64(v));
+	struct json *j = built(JSON_INT, NULL, 0);
+
+	j->u = v;
+	return j;
 }
 
 struct json *json_new_bool(bool v)
 {
-	return made(json_object_new_boolean(v));
+	struct json *j = built(JSON_BOOL, NULL, 0);
+
+	j->truth = v;
+	return j;
 }
 
 struct json *json_new_real(double v)
@@ -432,132 +292,122 @@ struct json *json_new_real(double v)
 		if (strtod(text, NULL) == v)
 			break;
 	}
-	return made(json_object_new_double_s(v, text));
+	return built(JSON_REAL, text, strlen(text));
 }
 
-struct json *json_ref(struct json *j)
+/* @items, with room for one more element than before. What a document has in its arena moves to the heap for that. */
+static void *with_room(struct json *j, void *items, size_t size, uint32_t room)
 {
-	return j ? out_of(json_object_get(in(j))) : NULL;
+	void *more;
+
+	if (j->room || !j->document)
+		return mem_realloc(items, room, size);
+	more = mem_alloc(room * size);
+	return items ? memcpy(more, items, j->count * size) : more;
+}
+
+static void make_room(struct json *j)
+{
+	const uint32_t room = j->count < 4 ? 4 : 2 * j->count;
+
+	if (j->count < j->room)
+		return;
+	if (j->count > UINT32_MAX / 4)
+		mem_out();
+	if (j->type == JSON_ARRAY)
+		j->items = with_room(j, j->items, sizeof(*j->items), room);
+	else
+		j->members = with_room(j, j->members, sizeof(*j->members), room);
+	if (j->type == JSON_OBJECT && j->index)
+		j->index = with_room(j, j->index, sizeof(*j->index), room);
+	if (j->document && !j->room)
+		ARENA_PUSH(&j->document->arena, j->document->grown, j->document->grown_count) = j;
+	j->room = room;
+}
+
+/* Take over @value as a member of @j: whoever ends @j gives it back. */
+static struct json *adopt(struct json *j, struct json *value)
+{
+	struct json_document *d = j->document;
+
+	if (!d || !value)
+		return value;
+	if (value->document == d)
+		json_unref(
+			value); /* lives as long as the document anyway; its own reference would keep that for ever */
+	else
+		ARENA_PUSH(&d->arena, d->held, d->held_count) = value;
+	return value;
+}
+
+/* The two halves of a merge sort; depth is that of the count's bits. */
+static void sort_into(const struct json_member *m, uint32_t *index, uint32_t *spare, uint32_t count)
+{
+	const uint32_t half = count / 2;
+	uint32_t a = 0;
+	uint32_t b = half;
+
+	if (count < 2)
+		return;
+	sort_into(m, index, spare, half);
+	sort_into(m, index + half, spare, count - half);
+	memcpy(spare, index, count * sizeof(*spare));
+	for (uint32_t i = 0; i < count; i++) {
+		bool first = b == count || (a < half && strcmp(m[spare[a]].key, m[spare[b]].key) <= 0);
+
+		index[i] = first ? spare[a++] : spare[b++];
+	}
+}
+
+void json_sort(const struct json_member *members, uint32_t *index, uint32_t count)
+{
+	uint32_t *spare = mem_realloc(NULL, count, sizeof(*spare));
+
+	for (uint32_t i = 0; i < count; i++)
+		index[i] = i;
+	sort_into(members, index, spare, count);
+	free(spare);
 }
 
 void json_set(struct json *object, const char *key, struct json *value)
 {
-	if (json_object_object_add(in(object), key, in(value)) < 0)
-		mem_out();
+	struct json_document *d = object->document;
+	uint32_t place = 0;
+	long at = json_find(object, key, &place);
+
+	if (at >= 0) {
+		struct json *old = object->members[at].value;
+
+		object->members[at].value = adopt(object, value);
+		if (!d)
+			json_unref(old);
+		return;
+	}
+	make_room(object);
+	object->members[object->count] = (struct json_member){
+		.key = d ? arena_strdup(&d->arena, key) : mem_strdup(key),
+		.value = adopt(object, value),
+	};
+	if (object->index) {
+		memmove(object->index + place + 1, object->index + place,
+			(object->count - place) * sizeof(*object->index));
+		object->index[place] = object->count;
+	}
+	object->count++;
+	if (!object->index && object->count >= JSON_INDEXED) {
+		object->index = mem_realloc(NULL, object->room, sizeof(*object->index));
+		json_sort(object->members, object->index, object->count);
+	}
 }
 
 void json_push(struct json *array, struct json *value)
 {
-	if (json_object_array_add(in(array), in(value)) < 0)
-		mem_out();
+	make_room(array);
+	array->items[array->count++] = adopt(array, value);
 }
 
 void json_set_str(struct json *object, const char *key, const char *s)
 {
 	if (s)
 		json_set(object, key, json_new_str(s));
-}
-
-/* --- writing ----------------------------------------------------------------------------------------------------- */
-
-/* How a document is being written: pretty text breaks and indents its lines. */
-struct writer {
-	struct buf *out;
-	bool pretty;
-	size_t depth;
-};
-
-static void write_value(struct writer *w, struct json_object *o);
-
-static void write_string(struct writer *w, const char *s, size_t len)
-{
-	static const char named[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the character, its letter */
-
-	(void)buf_putc(w->out, '"');
-	for (size_t i = 0; i < len;) {
-		size_t n = str_utf8_char(s + i, len - i);
-		const char *pair = NULL;
-
-		for (size_t k = 0; k + 1 < sizeof(named) && !pair; k += 2)
-			if (named[k] == s[i])
-				pair = named + k;
-		if (pair)
-			(void)buf_printf(w->out, "\\%c", pair[1]);
-		else if (n == 0 && s[i])
-			(void)buf_puts(w->out, "\\ufffd"); /* no UTF-8: as Go writes it */
-		else if ((unsigned char)s[i] < 0x20)
-			(void)buf_printf(w->out, "\\u%04x", (unsigned char)s[i]);
-		else
-			(void)buf_add(w->out, s + i, n);
-		i += n ? n : 1;
-	}
-	(void)buf_putc(w->out, '"');
-}
-
-static void write_break(struct writer *w)
-{
-	if (w->pretty)
-		(void)buf_printf(w->out, "\n%*s", (int)(2 * w->depth), "");
-}
-
-static void write_object(struct writer *w, struct json_object *o)
-{
-	struct json_object_iterator at = json_object_iter_begin(o);
-	struct json_object_iterator end = json_object_iter_end(o);
-
-	for (bool first = true; !json_object_iter_equal(&at, &end); json_object_iter_next(&at), first = false) {
-		const char *key = json_object_iter_peek_name(&at);
-
-		if (!first)
-			(void)buf_putc(w->out, ',');
-		write_break(w);
-		write_string(w, key, strlen(key));
-		(void)buf_puts(w->out, w->pretty ? ": " : ":");
-		write_value(w, json_object_iter_peek_value(&at));
-	}
-}
-
-static void write_array(struct writer *w, struct json_object *o)
-{
-	for (size_t i = 0; i < json_object_array_length(o); i++) {
-		if (i)
-			(void)buf_putc(w->out, ',');
-		write_break(w);
-		write_value(w, json_object_array_get_idx(o, i));
-	}
-}
-
-static void write_value(struct writer *w, struct json_object *o)
-{
-	enum json_type type = json_type(out_of(o));
-	bool empty = json_len(out_of(o)) == 0;
-
-	switch (type) {
-	case JSON_STRING:
-		write_string(w, json_object_get_string(o), (size_t)json_object_get_string_len(o));
-		return;
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		(void)buf_putc(w->out, type == JSON_ARRAY ? '[' : '{');
-		w->depth++;
-		if (type == JSON_ARRAY)
-			write_array(w, o);
-		else
-			write_object(w, o);
-		w->depth--;
-		if (!empty)
-			write_break(w);
-		(void)buf_putc(w->out, type == JSON_ARRAY ? ']' : '}');
-		return;
-	default:
-		(void)buf_puts(w->out, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	}
-}
-
-bool json_write(const struct json *j, bool pretty, struct buf *out)
-{
-	struct writer w = {.out = out, .pretty = pretty};
-
-	write_value(&w, in(j));
-	return !out->failed;
 }

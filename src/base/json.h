@@ -3,7 +3,7 @@
 #define BASE_JSON_H
 
 /*
- * JSON values over json-c. Parsing is strict: valid UTF-8, no trailing text, bounded depth and number of values (some
+ * JSON values. Parsing is strict (RFC 8259, nothing beyond it): valid UTF-8, no trailing text, bounded depth and number of values (some
  * hundred thousand); errors say line and column.
  * A value is borrowed from its document unless a function says otherwise; json_unref ends a document.
  */

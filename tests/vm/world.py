@@ -39,7 +39,7 @@ KERNELS = {"6.1": "bookworm", "6.12": "trixie"}
 # The root file system. The library packages are what the programs link with; crun and runc prove the world
 # itself and are peers in tests; the rest is what the integration tests call.
 PACKAGES = [
-    "apparmor", "busybox-static", "crun", "e2fsprogs", "iproute2", "kmod", "libcap2", "libcurl4", "libisal2", "libjson-c5", "libpsl5",
+    "apparmor", "busybox-static", "crun", "e2fsprogs", "iproute2", "kmod", "libcap2", "libcurl4", "libisal2", "libpsl5",
     "libseccomp2", "libsqlite3-0", "nftables", "procps", "python3", "runc", "strace", "uidmap", "util-linux",
 ]
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "test.h"
 
 static struct json *parse(const char *text)
@@ -263,6 +264,150 @@ TEST(the_last_of_equal_keys_counts)
 	CHECK_INT(json_len(j), 2);
 	CHECK_INT(json_i64(json_get(j, "a"), &v), 0);
 	CHECK_INT(v, 3);
+}
+
+/* Members k0, k1, … with their numbers, in an order that is not the keys'. */
+static struct json *many(size_t count, struct buf *text)
+{
+	buf_reset(text);
+	CHECK(buf_putc(text, '{'));
+	for (size_t i = 0; i < count; i++)
+		CHECK(buf_printf(text, "%s\"k%zu\":%zu", i ? "," : "", i * 7919 % count, i));
+	CHECK(buf_putc(text, '}'));
+	return parse(buf_str(text));
+}
+
+TEST(every_member_of_an_object_of_any_size_is_found)
+{
+	static const size_t counts[] = {0, 1, 15, 16, 17, 18, 100, 5000};
+	autobuf struct buf text = BUF_INIT(1u << 20);
+	char key[32];
+	int64_t v;
+
+	for (size_t k = 0; k < ARRAY_SIZE(counts); k++) {
+		autojson struct json *j = many(counts[k], &text);
+		autojson struct json *o = json_new_object();
+
+		CHECK_INT(json_len(j), counts[k]);
+		for (size_t i = 0; i < counts[k]; i++) {
+			(void)snprintf(key, sizeof(key), "k%zu", i * 7919 % counts[k]);
+			json_set(o, key, json_new_u64(i));
+		}
+		CHECK_INT(json_len(o), counts[k]);
+		for (size_t i = 0; i < counts[k]; i++) {
+			(void)snprintf(key, sizeof(key), "k%zu", i * 7919 % counts[k]);
+			CHECK(json_i64(json_get(j, key), &v) == 0 && v == (int64_t)i);
+			CHECK(json_i64(json_get(o, key), &v) == 0 && v == (int64_t)i);
+		}
+		CHECK(json_get(j, "k") == NULL);
+		CHECK(json_get(j, "k99999") == NULL);
+		CHECK(json_get(o, "") == NULL);
+	}
+}
+
+TEST(the_last_of_equal_keys_counts_among_many)
+{
+	autobuf struct buf text = BUF_INIT(1u << 16);
+	autobuf struct buf out = BUF_INIT(1u << 16);
+	autojson struct json *j = NULL;
+	int64_t v = 0;
+
+	/* k0 … k39, three times; and one of them whose first value is the last that was read before many became an index. */
+	CHECK(buf_putc(&text, '{'));
+	for (int i = 0; i < 120; i++)
+		CHECK(buf_printf(&text, "%s\"k%d\":%d", i ? "," : "", i % 40, i));
+	CHECK(buf_puts(&text, ",\"k3\":null}"));
+	j = parse(buf_str(&text));
+	CHECK_INT(json_len(j), 40);
+	CHECK(json_i64(json_get(j, "k0"), &v) == 0 && v == 80);
+	CHECK(json_i64(json_get(j, "k39"), &v) == 0 && v == 119);
+	CHECK(json_get(j, "k3") == NULL);
+	CHECK_CONTAINS(written(j, false, &out), "{\"k0\":80,\"k1\":81,\"k2\":82,\"k3\":null,\"k4\":84,");
+}
+
+TEST(half_a_surrogate_pair_is_replaced)
+{
+	static const char *const rows[][2] = {
+		{"\"\\ud800\"", "\xef\xbf\xbd"},
+		{"\"\\udc00\"", "\xef\xbf\xbd"},
+		{"\"\\ud800x\"", "\xef\xbf\xbdx"},
+		{"\"\\ud800\\u0041\"", "\xef\xbf\xbd"
+				       "A"},
+		{"\"\\ud800\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
+		{"\"\\udbff\\udfff\"", "\xf4\x8f\xbf\xbf"},
+		{"\"\\u07ff\\uFFFF\"", "\xdf\xbf\xef\xbf\xbf"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autojson struct json *j = parse(rows[i][0]);
+
+		ROW(rows[i][0]);
+		CHECK_STR(json_str(j), rows[i][1]);
+	}
+}
+
+TEST(a_document_can_be_added_to)
+{
+	autobuf struct buf out = BUF_INIT(4096);
+	autojson struct json *j = parse("{\"a\":[1],\"o\":{\"x\":1}}");
+	autojson struct json *other = parse("{\"deep\":{\"er\":[true]}}");
+	struct json *elsewhere = json_new_array();
+
+	json_push(json_get(j, "a"), json_new_i64(2));
+	json_push(json_get(j, "a"), json_ref(json_get(j, "o"))); /* its own */
+	json_set(json_get(j, "o"), "x", json_new_str("replaced"));
+	json_set(j, "other", json_ref(json_get(other, "deep")));
+	json_push(elsewhere, json_ref(json_get(other, "deep")));
+	json_set(j, "elsewhere", elsewhere);
+	json_unref(other);
+	other = NULL;
+	CHECK_STR(written(j, false, &out),
+		  "{\"a\":[1,2,{\"x\":\"replaced\"}],\"o\":{\"x\":\"replaced\"},\"other\":{\"er\":[true]},"
+		  "\"elsewhere\":[{\"er\":[true]}]}");
+	for (int i = 0; i < 40; i++) {
+		char key[16];
+
+		(void)snprintf(key, sizeof(key), "n%d", i);
+		json_set(j, key, json_new_i64(i));
+		json_set(j, key, json_new_i64(i + 1));
+	}
+	CHECK_INT(json_len(j), 44);
+	CHECK_STR(written(json_get(j, "n39"), false, &out), "40");
+}
+
+TEST(a_member_outlives_its_document)
+{
+	struct json *j = parse("{\"a\":{\"b\":\"text\"}}");
+	autojson struct json *a = json_ref(json_get(j, "a"));
+
+	json_unref(j);
+	CHECK_STR(json_str(json_get(a, "b")), "text");
+}
+
+TEST(values_are_bounded)
+{
+	const size_t len = 4u << 20;
+	autofree char *text = mem_alloc(len);
+	struct error err = {0};
+	struct json *j = NULL;
+
+	memset(text, ',', len);
+	for (size_t i = 1; i < len; i += 2)
+		text[i] = '1';
+	text[0] = '[';
+	text[len - 1] = ']';
+	text[len - 2] = '1';
+	text[len - 3] = '1';
+	CHECK_INT(json_parse(text, len, "d", &j, &err), -EINVAL);
+	CHECK_CONTAINS(err.msg, "more values than are accepted");
+}
+
+TEST(reals_are_written_as_they_were_read)
+{
+	autobuf struct buf out = BUF_INIT(256);
+	autojson struct json *j = parse("[1.50,1e3,-0.0,1E+2,-0]");
+
+	CHECK_STR(written(j, false, &out), "[1.50,1e3,-0.0,1E+2,0]");
 }
 
 TEST(strings_with_escapes)

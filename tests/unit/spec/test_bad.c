@@ -42,7 +42,7 @@ static const struct {
 	{WHOLE, "{}",
 	 "ociVersion: is required, but missing"},
 	{WHOLE, "{'ociVersion':'1.0.0'} x",
-	 "line 1, column 24: unexpected character"},
+	 "line 1, column 24: unexpected text behind the value"},
 	{WHOLE, "{'ociVersion':1}",
 	 "ociVersion: expected a version 1.x.y of the specification, got 1"},
 	{WHOLE, "{'ociVersion':''}",
