@@ -139,6 +139,8 @@ def contents(root):
 
 
 class Run:
+    verb = "load"
+
     def __init__(self, w):
         self.w, self.root, self.file = w, w.tmp / "s", w.tmp / "x.tar"
         self.victim = w.tmp / "victim"
@@ -202,12 +204,19 @@ class Run:
             if code:
                 complain(f"it cannot be removed: {err}")
 
+    def bring(self, case):
+        """Bring the case into the store: what Starter.run returns; None: it cannot be brought this way."""
+        self.file.write_bytes(case.archive())
+        return self.bothy("load", "-i", self.file)
+
     def one(self, case):
         def complain(text):
             self.wrong.append(f"{case.number} {case.name}: {text}")
 
-        self.file.write_bytes(case.archive())
-        code, out, err, rss, seconds = self.bothy("load", "-i", self.file)
+        done = self.bring(case)
+        if done is None:
+            return
+        code, out, err, rss, seconds = done
         said = err.decode(errors="replace")
         if code not in (0, 125):
             complain(f"exit {code}: {said[:300]}")
@@ -216,7 +225,7 @@ class Run:
         if code and case.expect == "harmless":
             complain(f"refused: {said[:300]}")
         lines = said.splitlines()
-        if code and (not lines or len(lines) > 2 or not lines[0].startswith("Error: load ") or len(said) > 4096):
+        if code and (not lines or len(lines) > 2 or not lines[0].startswith(f"Error: {self.verb} ") or len(said) > 4096):
             complain(f"an error of {len(lines)} lines: {said[:600]!r}")
         if code and case.says and not re.search(case.says, said, re.IGNORECASE):
             complain(f"the reason is another than /{case.says}/: {said[:400]}")

@@ -2,6 +2,7 @@
 """The hostile corpus (hostile_images.py) against the store: V16, V18, V27-V31. A part of it in each run, all of it with --long."""
 
 import hostile_images
+import hostile_pull
 import hostile_tar
 from harness import check, check_equal, test
 from hostile_run import GOOD, Decoys, attack
@@ -19,6 +20,18 @@ def v27_v31_some_of_the_corpus(w):
 def v27_v31_the_whole_corpus(w):
     run = attack(w, lambda c: True)
     check(sum(run.numbers[k] for k in ("refused", "loaded")) >= 1000, "too few cases")
+
+
+@test
+def v27_v31_some_of_the_corpus_from_a_registry(w):
+    run = hostile_pull.attack(w, lambda c: c.number % STEP == 7 and not c.slow, both=False)
+    check(sum(run.numbers[k] for k in ("refused", "loaded")) >= 80, "too few cases")
+
+
+@test(long=True)
+def v27_v31_the_whole_corpus_from_a_registry(w):
+    run = hostile_pull.attack(w, lambda c: True, both=True)
+    check(sum(run.numbers[k] for k in ("refused", "loaded")) >= 6000, "too few cases")
 
 
 @test
