@@ -13,6 +13,13 @@
 
 #define LIST_BYTES_MAX (WIRE_BODY_MAX - 65536)
 
+static void too_long(struct request *q)
+{
+	error_set(&q->err, ERROR_LIMIT, EFBIG, "the list of %s is longer than %u bytes or %u pages", q->f->repository,
+		  LIST_BYTES_MAX, FETCH_PAGES_MAX);
+	request_failed(q);
+}
+
 /* Tell the list under @key. */
 static void tell_list(struct request *q, const char *key)
 {
@@ -21,9 +28,8 @@ static void tell_list(struct request *q, const char *key)
 
 	json_set(j, key, q->list ? q->list : json_new_array());
 	q->list = NULL;
-	if (!json_write(j, false, &text)) {
-		error_set(&q->err, ERROR_LIMIT, EFBIG, "the list of %s is too long", q->f->name);
-		request_failed(q);
+	if (q->list_bytes > LIST_BYTES_MAX || !json_write(j, false, &text)) {
+		too_long(q);
 		return;
 	}
 	request_done(q, NULL, text.data, text.len);
@@ -47,7 +53,7 @@ static bool parse(struct request *q, struct json **ret)
 	return false;
 }
 
-/* Ask for the next page, if there is one. */
+/* Ask for the next page, if there is one. A list that is longer than we take is an error: half of one would look like all. */
 static bool next_page(struct request *q)
 {
 	autoclean(arena_done) struct arena a = {0};
@@ -55,10 +61,17 @@ static bool next_page(struct request *q)
 	autofree char *to = NULL;
 	bool same;
 
-	if (!link || ++q->pages >= FETCH_PAGES_MAX || q->list_bytes > LIST_BYTES_MAX)
+	if (!link)
 		return false;
-	if (url_resolve(q->x.url, link, &to, &same, &q->err) < 0 || !same)
-		return false;
+	if (q->list_bytes > LIST_BYTES_MAX || ++q->pages >= FETCH_PAGES_MAX) {
+		too_long(q);
+		return true;
+	}
+	if (url_resolve(q->x.url, link, &to, &same, &q->err) < 0 || !same) {
+		error_set(&q->err, ERROR_INVALID, EPROTO, "the list of %s goes on at another host", q->f->repository);
+		request_failed(q);
+		return true;
+	}
 	if (str_eq(to, q->x.url))
 		return false; /* a page that names itself */
 	free(q->location);
