@@ -280,6 +280,7 @@ static int pull_one(struct pull *p, const struct wanted *w, struct error *err)
 	autoclean(documents_done) struct documents d = {0};
 	const struct engine_observer *o = p->o->observer;
 
+	p->document_bytes = 0;
 	if (o && o->begin)
 		o->begin(o->arg, w->tag ? w->tag : w->ref.digest, w->repository);
 	if (get_top(p, w, &d.top, err) < 0) {

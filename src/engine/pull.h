@@ -14,6 +14,7 @@ struct pull {
 	struct registry *registry;           /* owned; the session with the repository at hand */
 	struct image_platform platform;
 	struct arena arena;
+	size_t document_bytes;     /* of the present image: bounded, whatever its indexes list */
 	struct engine_pulled *out; /* borrowed */
 };
 

@@ -17,6 +17,8 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#define DOCUMENTS_MAX_BYTES (16u << 20) /* of one image: an index, a manifest and a config of the greatest size */
+
 /* ---- waiting ---- */
 
 int pull_stopped(const struct pull *p, struct error *err)
@@ -66,6 +68,16 @@ int pull_wait(struct pull *p, int64_t id, struct registry_event *ret, struct err
 }
 
 /* ---- manifests and indexes ---- */
+
+/* Room for @len bytes more of documents? They are in memory together: an index may list hundreds of large ones. */
+static int count_document(struct pull *p, size_t len, struct error *err)
+{
+	p->document_bytes += len;
+	if (p->document_bytes <= DOCUMENTS_MAX_BYTES)
+		return 0;
+	return error_set(err, ERROR_LIMIT, EFBIG, "the image's documents have more than %u bytes together",
+			 DOCUMENTS_MAX_BYTES);
+}
 
 static const char *arena_copy(struct arena *a, const char *text, size_t len)
 {
@@ -117,6 +129,8 @@ static int take_document(struct pull *p, const struct registry_event *e, const c
 
 	if (!e->text)
 		return error_set(err, ERROR_INVALID, EBADMSG, "the registry's answer is empty");
+	if (count_document(p, e->len, err) < 0)
+		return -err->code;
 	store_digest_of(e->text, e->len, is);
 	if (!expected && e->digest && store_digest_supported(e->digest))
 		expected = e->digest;
@@ -156,6 +170,8 @@ int pull_get_document(struct pull *p, const char *digest, struct pull_document *
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported",
 				 digest);
 	if (store_blob_read(p->store, digest, &text, &len, &not_here) == 0 && len <= IMAGE_MANIFEST_MAX_BYTES) {
+		if (count_document(p, len, err) < 0)
+			return -err->code;
 		*ret = (struct pull_document){.digest = arena_strdup(&p->arena, digest),
 					      .text = arena_copy(&p->arena, text, len),
 					      .len = len,
@@ -299,6 +315,8 @@ int pull_get_blob(struct pull *p, const struct image_descriptor *d, size_t max, 
 	if (d->size < 0 || (uint64_t)d->size > max)
 		return error_set(err, ERROR_LIMIT, EFBIG, "blob %s has %lld bytes, at most %zu are accepted", d->digest,
 				 (long long)d->size, max);
+	if (count_document(p, (size_t)d->size, err) < 0)
+		return -err->code;
 	if (store_blob_read(p->store, d->digest, &text, &len, &not_here) == 0 && (int64_t)len == d->size) {
 		*ret = arena_copy(&p->arena, text, len);
 		return 0;

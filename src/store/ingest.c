@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -51,10 +52,33 @@ int store_ingest_new(struct store *s, const struct unpack_limits *limits, struct
 	return 0;
 }
 
-static void job_stop(struct ingest_job *j)
+/* Has the partial file that is open still its name? It may have become a blob. */
+static bool is_in_place(int dir, const struct ingest_job *j, const struct stat *file)
+{
+	struct stat named;
+
+	return safepath_stat(dir, image_digest_hex(j->blob.digest), &named) == 0 && file->st_dev == named.st_dev &&
+	       file->st_ino == named.st_ino;
+}
+
+/* On a full disk what has come of a blob would go on filling it, with nobody in sight to take it further. */
+static void drop_partial(struct store_ingest *g, const struct ingest_job *j)
+{
+	struct error ignored;
+	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, &ignored);
+	struct stat file;
+
+	if (dir >= 0 && j->partial_fd >= 0 && fstat(j->partial_fd, &file) == 0 && is_in_place(dir, j, &file))
+		(void)safepath_unlink(dir, image_digest_hex(j->blob.digest), true, &ignored);
+}
+
+static void job_stop(struct store_ingest *g, struct ingest_job *j)
 {
 	worker_done(&j->worker);
 	worker_answer_done(&j->answer);
+	if (g->no_room && j->locked)
+		drop_partial(g, j);
+	j->locked = false;
 	fd_close(&j->pipe_fd);
 	fd_close(&j->partial_fd);
 	j->at = INGEST_IDLE;
@@ -71,7 +95,7 @@ static bool stop_idle(struct store_ingest *g)
 		if (j->at == INGEST_AT_WORK && j->blob.state == STORE_BLOB_RECEIVING)
 			left = true;
 		else
-			job_stop(j);
+			job_stop(g, j);
 	}
 	return left;
 }
@@ -95,7 +119,7 @@ void store_ingest_drain(struct store_ingest *g)
 			if (j->worker.talk < 0 || fds[k++].revents == 0)
 				continue;
 			if (worker_next(&j->worker, &j->answer, &type, &ignored) < 0 || type == UNPACK_REPORT)
-				job_stop(j);
+				job_stop(g, j);
 		}
 	}
 }
@@ -105,25 +129,49 @@ void store_ingest_free(struct store_ingest *g)
 	if (!g)
 		return;
 	for (size_t i = 0; i < g->job_count; i++)
-		job_stop(&g->jobs[i]);
+		job_stop(g, &g->jobs[i]);
 	free(g->jobs);
 	ingest_records_done(g);
 	staged_done(&g->staged);
 	free(g);
 }
 
-void ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
-		size_t position, const char *diff)
+/* A blob that is not on the list yet: may it be brought? */
+static int count_blob(struct store_ingest *g, const char *digest, int64_t size, struct error *err)
+{
+	const struct unpack_limits *l = &g->staged.limits;
+
+	if (size < 0 || (uint64_t)size > l->layer_bytes)
+		return error_set(err, ERROR_LIMIT, EFBIG, "blob %s has %lld bytes, at most %llu are accepted", digest,
+				 (long long)size, (unsigned long long)l->layer_bytes);
+	g->bytes += (uint64_t)size;
+	if (g->bytes > l->image_bytes)
+		return error_set(err, ERROR_LIMIT, EFBIG, "the blobs together have more than %llu bytes",
+				 (unsigned long long)l->image_bytes);
+	return 0;
+}
+
+int ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
+	       size_t position, const char *diff, struct error *err)
 {
 	struct ingest_job *j;
+	bool counted = false;
 
 	for (size_t i = 0; i < g->job_count; i++) {
 		j = &g->jobs[i];
+		if (!str_eq(j->blob.digest, digest))
+			continue;
+		if (j->blob.size != size)
+			return error_set(err, ERROR_INVALID, EBADMSG,
+					 "blob %s has %lld bytes in one place, %lld in another", digest,
+					 (long long)j->blob.size, (long long)size);
 		/* Who unpacks a blob has it. */
-		if (str_eq(j->blob.digest, digest) &&
-		    (!chains || (j->chains && str_eq(j->chains->items[j->position], chains->items[position]))))
-			return;
+		if (!chains || (j->chains && str_eq(j->chains->items[j->position], chains->items[position])))
+			return 0;
+		counted = true;
 	}
+	if (!counted && count_blob(g, digest, size, err) < 0)
+		return -err->code;
 	j = &VEC_PUSH(g->jobs, g->job_count);
 	*j = (struct ingest_job){.blob = {.size = size},
 				 .chains = chains,
@@ -133,11 +181,12 @@ void ingest_add(struct store_ingest *g, const char *digest, int64_t size, const 
 				 .partial_fd = FD_NONE,
 				 .pipe_fd = FD_NONE};
 	(void)str_copy(j->blob.digest, sizeof(j->blob.digest), digest);
+	return 0;
 }
 
-static void job_again(struct ingest_job *j)
+static void job_again(struct store_ingest *g, struct ingest_job *j)
 {
-	job_stop(j);
+	job_stop(g, j);
 	j->blob.state = STORE_BLOB_QUEUED;
 	j->blob.offset = 0;
 }
@@ -146,7 +195,7 @@ void ingest_reset(struct store_ingest *g)
 {
 	staged_forget(&g->staged);
 	for (size_t i = 0; i < g->job_count; i++) {
-		job_again(&g->jobs[i]);
+		job_again(g, &g->jobs[i]);
 		g->jobs[i].layer = 0;
 		g->jobs[i].attempts = 0;
 	}
@@ -184,7 +233,7 @@ int store_ingest_pipe_take(struct store_ingest *g, size_t i)
 void store_ingest_retry(struct store_ingest *g, size_t i)
 {
 	if (g->jobs[i].blob.state == STORE_BLOB_CUT)
-		job_again(&g->jobs[i]);
+		job_again(g, &g->jobs[i]);
 }
 
 const struct error *store_ingest_why(const struct store_ingest *g, size_t i)
@@ -259,13 +308,30 @@ static int start_worker(struct store_ingest *g, struct ingest_job *j, int in_fd,
 	return 0;
 }
 
+/* What cannot fit even on all that is free is refused before a byte of it has come. */
+static int check_room(const struct ingest_job *j, struct error *err)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (fstatvfs(j->partial_fd, &fs) < 0 || fstat(j->partial_fd, &st) < 0 || fs.f_blocks == 0)
+		return 0; /* the disk will tell */
+	uint64_t has = (uint64_t)fs.f_bfree * fs.f_frsize + (uint64_t)st.st_blocks * 512;
+
+	if ((uint64_t)j->blob.size <= has)
+		return 0;
+	error_set(err, ERROR_LIMIT, EFBIG, "blob %s has %lld bytes, the disk has room for %llu", j->blob.digest,
+		  (long long)j->blob.size, (unsigned long long)has);
+	return error_hint(err, "make room: bothy system prune");
+}
+
 static int start_receiving(struct store_ingest *g, struct ingest_job *j, struct error *err)
 {
 	autofd int in = FD_NONE;
 	int ends[2];
 
 	j->partial_fd = open_partial(g, j, err);
-	if (j->partial_fd < 0)
+	if (j->partial_fd < 0 || check_room(j, err) < 0)
 		return -err->code;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_sys(err, errno, "cannot make a pipe");
@@ -294,7 +360,7 @@ static int start(struct store_ingest *g, struct ingest_job *j, struct error *err
 {
 	struct staged *st = &g->staged;
 	int layer = j->chains ? staged_layer_stored(st, j->chains->items[j->position], err) : 1;
-	int blob = layer < 0 || j->distrust ? 0 : staged_blob_known(st, j->blob.digest, err);
+	int blob = layer < 0 || j->distrust ? 0 : staged_blob_known(st, j->blob.digest, j->blob.size, err);
 
 	if (layer < 0 || blob < 0)
 		return -err->code;
@@ -362,21 +428,22 @@ static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *
 {
 	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, err);
 	const char *hex = image_digest_hex(j->blob.digest);
-	struct stat file, named;
-	int known = dir < 0 || j->distrust ? 0 : staged_blob_known(&g->staged, j->blob.digest, err);
+	struct stat file;
+	int known = dir < 0 || j->distrust ? 0 : staged_blob_known(&g->staged, j->blob.digest, j->blob.size, err);
 
 	if (dir < 0 || known < 0)
 		return -err->code;
 	if (fstat(j->partial_fd, &file) < 0)
 		return error_sys(err, errno, "the partial file of %s", j->blob.digest);
-	bool ours = safepath_stat(dir, hex, &named) == 0 && file.st_dev == named.st_dev && file.st_ino == named.st_ino;
+	bool ours = is_in_place(dir, j, &file);
 
 	if (known && ours)
 		(void)safepath_unlink(dir, hex, true, err); /* best effort: of no use any more */
 	if (known || !ours) {
-		job_again(j);
+		job_again(g, j);
 		return 0;
 	}
+	j->locked = true;
 	if ((j->fresh || file.st_size > j->blob.size) && ftruncate(j->partial_fd, 0) < 0)
 		return error_sys(err, errno, "the partial file of %s", j->blob.digest);
 	j->blob.offset = j->fresh || file.st_size > j->blob.size ? 0 : (uint64_t)file.st_size;
@@ -400,7 +467,7 @@ static int on_bad_bytes(struct store_ingest *g, struct ingest_job *j, struct err
 		j->fresh = true;
 		j->distrust = !received;
 		j->blob.primary_only = received && j->blob.offset == 0;
-		job_again(j);
+		job_again(g, j);
 		return 0;
 	}
 	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, &ignored);
@@ -414,7 +481,7 @@ static int on_failure(struct store_ingest *g, struct ingest_job *j, struct error
 {
 	if (err->kind == ERROR_UNAVAILABLE && j->partial_fd >= 0) {
 		j->why = *err;
-		job_stop(j);
+		job_stop(g, j);
 		j->blob.state = STORE_BLOB_CUT;
 		return 0;
 	}
@@ -469,7 +536,7 @@ static void look_again(struct store_ingest *g, const char *chain)
 
 		if (j->at == INGEST_IDLE && j->blob.state == STORE_BLOB_DONE && j->chains &&
 		    str_eq(j->chains->items[j->position], chain))
-			job_again(j);
+			job_again(g, j);
 	}
 }
 
@@ -608,7 +675,7 @@ static size_t count_done(const struct store_ingest *g)
 	return done;
 }
 
-int store_ingest_step(struct store_ingest *g, struct error *err)
+static int step(struct store_ingest *g, struct error *err)
 {
 	struct pollfd look = {.events = POLLIN};
 	bool busy = false;
@@ -635,4 +702,13 @@ int store_ingest_step(struct store_ingest *g, struct error *err)
 		return error_set(err, ERROR_INTERNAL, EDEADLK, "%zu of %zu layers came, nobody brings the rest", done,
 				 g->job_count);
 	return done == g->job_count;
+}
+
+int store_ingest_step(struct store_ingest *g, struct error *err)
+{
+	int r = step(g, err);
+
+	if (r < 0)
+		g->no_room = err->code == ENOSPC || err->code == EDQUOT;
+	return r;
 }

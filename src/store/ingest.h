@@ -20,6 +20,7 @@ struct ingest_job {
 	int pipe_fd;    /* owned; the write end until it is taken */
 	bool stacked;   /* the layer may be published */
 	bool published; /* and was, in this transaction */
+	bool locked;    /* the partial file is ours, and has its name */
 	bool fresh;     /* what is in the partial file is not to be trusted */
 	bool distrust;  /* nor what is in the store */
 	unsigned attempts;
@@ -46,6 +47,7 @@ struct store_ingest {
 	struct staged staged;
 	struct ingest_job *jobs; /* owned; complete before the first step */
 	size_t job_count;
+	uint64_t bytes;               /* of all blobs, each once, as their descriptors say */
 	struct store_document *texts; /* in the arena */
 	size_t text_count;
 	struct ingest_record *records; /* in the arena */
@@ -53,11 +55,13 @@ struct store_ingest {
 	struct ingest_image *images; /* owned */
 	size_t image_count;
 	int rounds;
+	bool no_room; /* it ended at a full disk */
 };
 
-/* Put a blob on the list, unless it is there for the same layer. */
-void ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
-		size_t position, const char *diff);
+/* Put a blob on the list, unless it is there for the same layer. <0: LIMIT, it or all together are too large; INVALID, it
+ * is there with another size. */
+int ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
+	       size_t position, const char *diff, struct error *err);
 /* Begin anew: every blob is looked at once more. */
 void ingest_reset(struct store_ingest *g);
 void ingest_records_done(struct store_ingest *g);

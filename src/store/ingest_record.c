@@ -83,20 +83,22 @@ static int check_pair(const struct image_manifest *m, const struct image_config 
 	return 0;
 }
 
-static void add_image(struct store_ingest *g, const struct store_document *manifest, const struct image_manifest *m,
-		      const struct store_document *config, struct image_config *c_take)
+/* @c_take is taken on success. */
+static int add_image(struct store_ingest *g, const struct store_document *manifest, const struct image_manifest *m,
+		     const struct store_document *config, struct image_config *c_take, struct error *err)
 {
 	struct arena *a = &g->staged.arena;
-	struct ingest_image *i = &VEC_PUSH(g->images, g->image_count);
 	const char **blobs = arena_alloc(a, m->layer_count + 1, sizeof(*blobs));
 	const struct staged_chains *chains = staged_chains_of(&g->staged, &c_take->diff_ids);
 
 	for (size_t n = 0; n < m->layer_count; n++) {
 		blobs[n] = arena_strdup(a, m->layers[n].digest);
-		ingest_add(g, blobs[n], m->layers[n].size, chains, n, arena_strdup(a, c_take->diff_ids.items[n]));
+		if (ingest_add(g, blobs[n], m->layers[n].size, chains, n, arena_strdup(a, c_take->diff_ids.items[n]),
+			       err) < 0)
+			return error_wrap(err, "layer %zu", n);
 	}
 	keep_text(g, manifest);
-	*i = (struct ingest_image){
+	VEC_PUSH(g->images, g->image_count) = (struct ingest_image){
 		.record = {.id = arena_strdup(a, config->digest),
 			   .manifest_digest = arena_strdup(a, manifest->digest),
 			   .config = keep_text(g, config),
@@ -107,6 +109,7 @@ static void add_image(struct store_ingest *g, const struct store_document *manif
 		.config = *c_take,
 	};
 	*c_take = (struct image_config){0};
+	return 0;
 }
 
 int store_ingest_image(struct store_ingest *g, const struct store_document *manifest,
@@ -126,8 +129,7 @@ int store_ingest_image(struct store_ingest *g, const struct store_document *mani
 		if (str_eq(g->images[i].record.manifest_digest, manifest->digest))
 			return 0;
 	}
-	add_image(g, manifest, &m, config, &c);
-	return 0;
+	return add_image(g, manifest, &m, config, &c, err);
 }
 
 static void add_record(struct store_ingest *g, enum ingest_record_kind kind, const char *one, const char *two,
@@ -158,7 +160,8 @@ int store_ingest_save(struct store_ingest *g, const char *owner, const char *dig
 	if (!digest_supported(digest))
 		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "digest '%.100s': only sha256 is supported",
 				 digest);
-	ingest_add(g, digest, size, NULL, 0, NULL);
+	if (ingest_add(g, digest, size, NULL, 0, NULL, err) < 0)
+		return -err->code;
 	store_ingest_own(g, owner, digest);
 	return 0;
 }

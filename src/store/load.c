@@ -203,7 +203,7 @@ static int stage_layer_blob(struct load *l, const struct archive_blob *blob, str
 	char is[DIGEST_TEXT_MAX], from[16];
 	int64_t size;
 
-	int known = staged_blob_known(&l->staged, blob->digest, err);
+	int known = staged_blob_known(&l->staged, blob->digest, blob->size, err);
 
 	if (known != 0)
 		return known < 0 ? known : 0;

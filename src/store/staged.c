@@ -137,9 +137,19 @@ int store_image_complete(struct store *s, const char *id, struct error *err)
 	return r <= 0 ? r : has_all(s, "SELECT chain FROM image_layers WHERE image = ?1", id, store_has_layer, err);
 }
 
-int staged_blob_known(struct staged *g, const char *digest, struct error *err)
+int staged_blob_known(struct staged *g, const char *digest, int64_t size, struct error *err)
 {
-	return find_blob(g, digest) ? 1 : store_has_blob(g->store, digest, err);
+	const struct staged_blob *b = find_blob(g, digest);
+	int known = b ? 1 : store_has_blob(g->store, digest, err);
+	int64_t is = b ? b->size : 0;
+
+	if (known <= 0 ||
+	    (!b && index_number(g->store, err, &is, "SELECT size FROM blobs WHERE digest = ?1", digest, NULL) < 0))
+		return known <= 0 ? known : -err->code;
+	if (is != size)
+		return error_set(err, ERROR_INVALID, EBADMSG, "blob %s has %lld bytes, %lld were promised", digest,
+				 (long long)is, (long long)size);
+	return 1;
 }
 
 struct staged_blob *staged_add_blob(struct staged *g, const char *digest, int64_t size)
@@ -154,7 +164,7 @@ struct staged_blob *staged_add_blob(struct staged *g, const char *digest, int64_
 
 int staged_add_text(struct staged *g, const char *digest, const char *text, size_t len, struct error *err)
 {
-	int known = staged_blob_known(g, digest, err);
+	int known = staged_blob_known(g, digest, (int64_t)len, err);
 
 	if (known != 0)
 		return known < 0 ? known : 0;
@@ -260,6 +270,19 @@ int staged_layer_folder(struct staged *g, struct staged_layer *l, struct error *
 	return l->dir_fd < 0 ? l->dir_fd : 0;
 }
 
+/* Has the image the same content in another place, unpacked by us? Each place costs a tree (its chain id is another), and no
+ * byte of the network's. */
+static bool is_repeated(const struct staged *g, const struct staged_layer *l)
+{
+	for (size_t i = 0; i < g->layer_count; i++) {
+		const struct staged_layer *o = &g->layers[i];
+
+		if (o != l && o->complete && o->chains == l->chains && str_eq(o->diff, l->diff))
+			return true;
+	}
+	return false;
+}
+
 int staged_layer_finish_take(struct staged *g, struct staged_layer *l, struct worker_answer *answer, struct error *err)
 {
 	char is[DIGEST_TEXT_MAX];
@@ -272,6 +295,12 @@ int staged_layer_finish_take(struct staged *g, struct staged_layer *l, struct wo
 	if (g->bytes_out > g->limits.image_bytes)
 		return error_set(err, ERROR_LIMIT, EFBIG, "more than %llu bytes in all layers together",
 				 (unsigned long long)g->limits.image_bytes);
+	if (is_repeated(g, l))
+		g->repeated_bytes += answer->report.bytes_out;
+	if (g->repeated_bytes > STORE_LIMIT_REPEATED_BYTES)
+		return error_set(err, ERROR_LIMIT, EFBIG,
+				 "layer %s stands in the image again and again: more than %llu bytes by that", l->blob,
+				 (unsigned long long)STORE_LIMIT_REPEATED_BYTES);
 	l->size = (int64_t)answer->report.file_bytes;
 	l->entries = (int64_t)answer->report.entries;
 	if (answer->report.devices_skipped)

@@ -49,8 +49,9 @@ struct staged {
 	size_t layer_count;
 	struct staged_blob *blobs; /* owned; moves when it grows */
 	size_t blob_count;
-	size_t serial;      /* of names in the folder */
-	uint64_t bytes_out; /* of all layers */
+	size_t serial;           /* of names in the folder */
+	uint64_t bytes_out;      /* of all layers */
+	uint64_t repeated_bytes; /* of those whose content stands more than once in an image */
 };
 
 /* Make the staging folder. @limits may be NULL. The store's database is opened for writing. */
@@ -66,8 +67,8 @@ int store_has_layer(struct store *s, const char *chain, struct error *err);
 
 /* ---- blobs ---- */
 
-/* Is the blob staged, or in the store? 1, 0, <0. */
-int staged_blob_known(struct staged *g, const char *digest, struct error *err);
+/* Is the blob staged, or in the store? @size: what its descriptor says. 1, 0, <0: INVALID when it has another. */
+int staged_blob_known(struct staged *g, const char *digest, int64_t size, struct error *err);
 /* A new one; its file is yet to be made, complete and verified, by the caller. */
 struct staged_blob *staged_add_blob(struct staged *g, const char *digest, int64_t size);
 /* A document whose digest was checked. Nothing happens when it is known. */

@@ -199,6 +199,8 @@ void store_usage_done(struct store_usage *u);
 #define STORE_LIMIT_LAYER_ENTRIES UINT64_C(4000000)
 #define STORE_LIMIT_LAYER_BYTES (UINT64_C(256) << 30)
 #define STORE_LIMIT_IMAGE_BYTES (UINT64_C(512) << 30)
+/* ... and of these from layers that stand in one image more than once (those that real builders repeat are empty). */
+#define STORE_LIMIT_REPEATED_BYTES (UINT64_C(4) << 30)
 #define STORE_LIMIT_RATIO UINT64_C(200) /* file trees are below 20; only zeros pass this */
 #define STORE_LIMIT_ARCHIVE_MEMBERS UINT64_C(100000)
 #define STORE_LIMIT_ARCHIVE_BYTES (UINT64_C(512) << 30)
