@@ -50,6 +50,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             server_version = "fault"
+            disable_nagle_algorithm = True  # head and body are two writes
 
             def log_message(self, *args):
                 pass

@@ -54,6 +54,10 @@ def pack(data, how):
     return data
 
 
+def descriptor_of(data, media_type, **more):
+    return {"mediaType": media_type, "digest": digest_of(data), "size": len(data), **more}
+
+
 class Image:
     """An image of these layers (tar bytes): its documents and blobs."""
 
@@ -74,7 +78,7 @@ class Image:
 
     def blob(self, data, media_type):
         self.blobs[digest_of(data)] = data
-        return {"mediaType": media_type, "digest": digest_of(data), "size": len(data)}
+        return descriptor_of(data, media_type)
 
     def entry(self, **platform):
         return {"mediaType": MANIFEST, "digest": self.digest, "size": len(self.manifest),

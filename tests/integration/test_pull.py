@@ -13,7 +13,7 @@ import threading
 import time
 
 from harness import check, check_equal, check_in, skip, test
-from registries import CONFIG, Gate, INDEX, Image, Liar, MANIFEST, Registry, digest_of, index_of, several_platforms, tar_of
+from registries import CONFIG, Gate, INDEX, Image, Liar, MANIFEST, Registry, descriptor_of, digest_of, index_of, several_platforms, tar_of
 
 
 def noise(seed, size):
@@ -318,10 +318,6 @@ def serve(text, media_type, blobs=()):
     return Liar(answers)
 
 
-def descriptor(data, media_type, **more):
-    return {"mediaType": media_type, "digest": digest_of(data), "size": len(data), **more}
-
-
 @test
 def v31_media_types_and_shapes(w):
     image = Image([tar_of({"a": b"1"})])
@@ -334,11 +330,11 @@ def v31_media_types_and_shapes(w):
         ("both kinds, as an index", json.dumps({**index, "layers": []}).encode(), INDEX, "does not belong"),
         ("schema 1", json.dumps({"schemaVersion": 1, "fsLayers": []}).encode(), schema1, "schema 1"),
         ("no JSON", b"<html>", MANIFEST, "manifest"),
-        ("another config", manifest_of([], descriptor(b"{}", "application/vnd.example+json")), MANIFEST, "no container image"),
-        ("a huge config", manifest_of([], {**descriptor(b"{}", CONFIG), "size": 1 << 40}), MANIFEST, "at most"),
-        ("other digests", manifest_of([], {**descriptor(b"{}", CONFIG), "digest": "sha512:" + "a" * 128}), MANIFEST, "sha256"),
-        ("a bad digest", manifest_of([], {**descriptor(b"{}", CONFIG), "digest": "sha256:../../x"}), MANIFEST, "digest"),
-        ("too many layers", manifest_of([descriptor(b"", CONFIG)] * 600, descriptor(b"{}", CONFIG)), MANIFEST, "500"),
+        ("another config", manifest_of([], descriptor_of(b"{}", "application/vnd.example+json")), MANIFEST, "no container image"),
+        ("a huge config", manifest_of([], {**descriptor_of(b"{}", CONFIG), "size": 1 << 40}), MANIFEST, "at most"),
+        ("other digests", manifest_of([], {**descriptor_of(b"{}", CONFIG), "digest": "sha512:" + "a" * 128}), MANIFEST, "sha256"),
+        ("a bad digest", manifest_of([], {**descriptor_of(b"{}", CONFIG), "digest": "sha256:../../x"}), MANIFEST, "digest"),
+        ("too many layers", manifest_of([descriptor_of(b"", CONFIG)] * 600, descriptor_of(b"{}", CONFIG)), MANIFEST, "500"),
     ]
     for what, text, media_type, why in rows:
         with contextlib.closing(serve(text, media_type, image.blobs.values())) as liar:
