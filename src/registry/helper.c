@@ -5,24 +5,19 @@
  * environment, in a bounded time and with a bounded answer. Source: docker-credential-helpers' README (facts).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/pidref.h"
-#include "kernel/process.h"
-#include "kernel/signal.h"
+#include "kernel/program.h"
 #include "registry/internal.h"
 #include "registry/login.h"
-#include "safepath/safepath.h"
 
 #define ANSWER_BYTES_MAX 65536
 #define TIME_MAX_MS 60000 /* it may have to ask a person */
@@ -69,44 +64,15 @@ static void choose_environment(struct strv *env)
 
 static int find_helper(const char *helper, char **ret, struct error *err)
 {
-	const char *path = registry_env("PATH");
-	autostrv struct strv folders = {0};
-	struct stat st;
+	autofree char *name = mem_printf("docker-credential-%s", helper);
 
 	if (!*helper ||
 	    strspn(helper, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(helper))
 		return error_set(err, ERROR_INVALID, EINVAL, "'%.60s' is no name of a credential helper", helper);
-	strv_split(&folders, path ? path : "/usr/local/bin:/usr/bin:/bin", ':');
-	for (size_t i = 0; i < folders.count; i++) {
-		autofree char *file = mem_printf("%s/docker-credential-%s", folders.items[i], helper);
-
-		if (*folders.items[i] == '/' && safepath_host_stat(file, &st) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mode & 0111) {
-			*ret = take_ptr(&file);
-			return 0;
-		}
-	}
-	error_set(err, ERROR_NOT_FOUND, ENOENT, "the credential helper docker-credential-%s is not installed", helper);
+	if (program_find(name, registry_env("PATH"), ret, err) == 0)
+		return 0;
+	error_set(err, ERROR_NOT_FOUND, ENOENT, "the credential helper %s is not installed", name);
 	return error_hint(err, "install it, or take it out of the configuration file that names it");
-}
-
-struct child {
-	const char *path;
-	char *const *argv, *const *envp;
-	int in, out;
-};
-
-/* Between clone and exec. */
-static int child_main(void *arg)
-{
-	const struct child *c = arg;
-	int in = fd_dup_min(c->in, 16), out = fd_dup_min(c->out, 16);
-
-	signal_reset_all();
-	if (in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
-		return 127;
-	process_exec(FD_NONE, c->path, c->argv, c->envp);
-	return 127;
 }
 
 /* Read its answer until the end. */
@@ -139,38 +105,33 @@ static int read_answer(int fd, struct buf *out, struct error *err)
 /* Run one verb. Returns its exit status, or <0. */
 static int run(const char *helper, const char *verb, const char *input, struct buf *out, struct error *err)
 {
-	autofd int from_us = FD_NONE, from_it = FD_NONE, its_end = FD_NONE;
-	struct process_clone how = PROCESS_CLONE_INIT;
-	autopidref struct pidref pid = PIDREF_NONE;
 	autofree char *path = NULL, *name = NULL, *word = mem_strdup(verb);
+	struct program p = PROGRAM_NONE;
 	autostrv struct strv env = {0};
-	int pair[2], status = 0, r;
+	autofd int in = FD_NONE;
+	int r;
 
 	if (find_helper(helper, &path, err) < 0)
 		return -err->code;
-	from_us = fd_memory("credential", input, strlen(input));
-	if (from_us < 0 || pipe2(pair, O_CLOEXEC) < 0)
+	in = fd_memory("credential", input, strlen(input));
+	if (in < 0)
 		return error_sys(err, errno, "run docker-credential-%s", helper);
-	from_it = pair[0];
-	its_end = pair[1];
 	name = mem_printf("docker-credential-%s", helper);
 	strv_push(&env, "BOTHY=1"); /* the list is never empty */
 	choose_environment(&env);
 	char *argv[] = {name, word, NULL};
-	struct child c = {.path = path, .argv = argv, .envp = env.items, .in = from_us, .out = its_end};
 
-	if (process_clone(&how, child_main, &c, &pid, err) < 0)
-		return error_wrap(err, "run %s", name);
-	fd_close(&its_end);
-	r = read_answer(from_it, out, err);
-	if (r < 0)
-		pidref_kill(&pid, SIGKILL);
-	(void)pidref_wait(&pid, &status); /* our child; it is there */
-	if (r < 0)
+	if (program_start(path, argv, env.items, in, &p, err) < 0)
+		return -err->code;
+	r = read_answer(p.from, out, err);
+	if (r < 0) {
+		program_end(&p, SIGKILL);
 		return error_wrap(err, "%s %s", name, verb);
-	if (!WIFEXITED(status))
+	}
+	r = program_wait(&p);
+	if (r >= 128)
 		return error_set(err, ERROR_UNAVAILABLE, EPROTO, "%s %s was ended by a signal", name, verb);
-	return WEXITSTATUS(status);
+	return r;
 }
 
 static int failed(const char *helper, const char *verb, const struct buf *out, struct error *err)
