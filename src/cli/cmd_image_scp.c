@@ -6,16 +6,23 @@
 
 #include "base/cleanup.h"
 #include "cli/bothy.h"
+#include "cli/progress.h"
 
 struct scp_options {
-	const char *rsh;
+	const char *rsh, *platform, *progress;
 	bool quiet;
 };
 
 /* clang-format off */
 static const struct option table[] = {
 	{"rsh", 'e', OPTION_STRING, offsetof(struct scp_options, rsh), "COMMAND", "reach the other host by this (default: $BOTHY_SSH, or ssh)", 0},
+	{"platform", 0, OPTION_STRING, offsetof(struct scp_options, platform), "OS/ARCH[/VARIANT]", "of an image for several platforms, this one only (default: all that are there)", 0},
+	{"progress", 0, OPTION_STRING, offsetof(struct scp_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct scp_options, quiet), NULL, "do not say how much moved", 0},
+	OPTION_END,
+};
+static const struct option send_table[] = {
+	{"platform", 0, OPTION_STRING, offsetof(struct scp_options, platform), "OS/ARCH[/VARIANT]", "of an image for several platforms, this one only", 0},
 	OPTION_END,
 };
 static const struct option no_options[] = {
@@ -70,11 +77,15 @@ static int run(void *global, void *options, const struct args *args, struct erro
 		.source = args->items[0],
 		.destination = args->count > 1 ? args->items[1] : NULL,
 		.rsh = rsh && *rsh ? rsh : "ssh",
+		.platform = o->platform,
 	};
+	autoprogress struct progress *progress = NULL;
 	autoengine struct engine *e = NULL;
 
-	if (bothy_open(global, &e, err) < 0)
+	if (progress_new(o->progress, o->quiet, "scp", &progress, err) < 0 || bothy_open(global, &e, err) < 0)
 		return -err->code;
+	so.watch = progress_watch(progress);
+	so.watch_arg = progress;
 	if (engine_scp(e, &so, &result, err) < 0)
 		return error_wrap(err, "image scp");
 	print(&result);
@@ -85,12 +96,12 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 static int run_send(void *global, void *options, const struct args *args, struct error *err)
 {
+	const struct scp_options *o = options;
 	autoengine struct engine *e = NULL;
 
-	(void)options;
 	if (bothy_open(global, &e, err) < 0)
 		return -err->code;
-	int r = engine_scp_send(e, args->items[0], STDIN_FILENO, STDOUT_FILENO, err);
+	int r = engine_scp_send(e, args->items[0], o->platform, STDIN_FILENO, STDOUT_FILENO, err);
 
 	return r == ENGINE_SCP_TOLD ? 125 : r;
 }
@@ -115,7 +126,8 @@ const struct command cmd_image_scp = {
 	.summary = "copy an image to or from another host over ssh",
 	.details =
 		"A host is written ssh://[user@]host[:port][/name] or [user@]host::[name]. Only layers that the other end lacks\n"
-		"move where it has bothy or docker; with podman there the whole image does.",
+		"move where it has bothy or docker; with podman there the whole image does. An image for several\n"
+		"platforms moves with all that are there; docker and podman get this machine's, or that of --platform.",
 	.options = table,
 	.options_size = sizeof(struct scp_options),
 	.min_args = 1,
@@ -131,8 +143,8 @@ const struct command cmd_image_send = {
 	.hidden = true,
 	.args = "IMAGE",
 	.summary = "the far end of `image scp`: offer an image on standard input and output",
-	.options = no_options,
-	.options_size = 1,
+	.options = send_table,
+	.options_size = sizeof(struct scp_options),
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_send,

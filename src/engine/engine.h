@@ -334,7 +334,10 @@ struct engine_scp_options {
 	const char *source; /* an image here, or ssh://[user@]host[:port]/name, or [user@]host::name */
 	const char *
 		destination; /* the other of the two; with a name: what the image shall be called there. NULL: here, as is */
-	const char *rsh; /* the command that reaches hosts, split at blanks: "ssh" */
+	const char *rsh;      /* the command that reaches hosts, split at blanks: "ssh" */
+	const char *platform; /* of an image for several, this one only; NULL: all that are there */
+	store_watch_fn watch; /* of the archive; NULL: nobody */
+	void *watch_arg;
 };
 struct engine_scp_result {
 	struct arena arena;
@@ -348,10 +351,10 @@ struct engine_scp_result {
  * Returns 0, or <0: INVALID, NOT_FOUND, UNAVAILABLE (the other host; its own words are in the text). */
 int engine_scp(struct engine *e, const struct engine_scp_options *o, struct engine_scp_result *ret, struct error *err);
 void engine_scp_result_done(struct engine_scp_result *r);
-/* The far ends: offer image @name, or take what is offered, on these two streams. @out_fd of the sender is closed.
+/* The far ends: offer image @name (for @platform; NULL: all that are here), or take what is offered, on these two streams. @out_fd of the sender is closed.
  * Returns 0, ENGINE_SCP_TOLD (it failed, and the other end knows why), <0. */
 #define ENGINE_SCP_TOLD 1
-int engine_scp_send(struct engine *e, const char *name, int in_fd, int out_fd, struct error *err);
+int engine_scp_send(struct engine *e, const char *name, const char *platform, int in_fd, int out_fd, struct error *err);
 int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct error *err);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */

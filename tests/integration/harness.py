@@ -67,7 +67,8 @@ def check_in(part, text, what="text"):
 
 def program(name):
     """Where the program is, or None: installed, or unpacked by tools/setup because its package would start a service."""
-    return shutil.which(name) or shutil.which(name, path=str(TOP / "build/unpacked/usr/bin"))
+    unpacked = TOP / "build/unpacked/usr"
+    return shutil.which(name) or shutil.which(name, path=f"{unpacked}/bin:{unpacked}/sbin:/usr/sbin")
 
 
 # ---- the leak check --------------------------------------------------------------------------------------------------
