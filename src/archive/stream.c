@@ -41,22 +41,28 @@ static ssize_t input_read(struct stream *s, void *data, size_t len, struct error
 	return n < 0 ? error_sys(err, errno, "cannot read the archive") : n;
 }
 
-/* Add to the input what one read gives. */
-static int read_more(struct stream *s, struct error *err)
+/* What one read gives, counted and hashed. Returns its length, 0 at the end, <0. */
+static ssize_t take(struct stream *s, unsigned char *out, size_t room, struct error *err)
 {
-	ssize_t n;
+	ssize_t n = input_read(s, out, room, err);
 
-	n = input_read(s, s->in + s->in_len, STREAM_IN_BYTES - s->in_len, err);
 	if (n < 0)
 		return -err->code;
-	if (n == 0) {
-		s->eof = true;
-		return 0;
-	}
+	s->eof = n == 0;
 	if (s->hash_in)
-		digest_add(&s->digest_in, s->in + s->in_len, (size_t)n);
-	s->in_len += (size_t)n;
+		digest_add(&s->digest_in, out, (size_t)n);
 	s->bytes_in += (uint64_t)n;
+	return n;
+}
+
+/* Add that to the input. */
+static int read_more(struct stream *s, struct error *err)
+{
+	ssize_t n = take(s, s->in + s->in_len, STREAM_IN_BYTES - s->in_len, err);
+
+	if (n < 0)
+		return (int)n;
+	s->in_len += (size_t)n;
 	return 0;
 }
 
@@ -80,10 +86,8 @@ static int start(struct stream *s, struct error *err)
 	if (magic_refuse_foreign(s->in, s->in_len, err) < 0)
 		return -err->code;
 	s->codec = codec_find(magic_compression(s->in, s->in_len), 0);
-	if (s->codec) {
+	if (s->codec)
 		s->codec_state = s->codec->open();
-		s->out = mem_alloc(STREAM_OUT_BYTES);
-	}
 	return 0;
 }
 
@@ -100,12 +104,12 @@ static int deliver(struct stream *s, const unsigned char *data, size_t len, stru
 				 (unsigned long long)l->ratio);
 	if (s->hash_out)
 		digest_add(&s->digest_out, data, len);
-	return 1;
+	return 0;
 }
 
-/* Decompress until something came out. Returns 1 with s->out filled up to *@ret_len, 0 at the end, <0. A decoder may have
- * taken all of its input and still hold output back, so at the end of the file it is asked once more. */
-static int decompress(struct stream *s, size_t *ret_len, struct error *err)
+/* Decompress until something came out. Returns how much, 0 at the end, <0. A decoder may have taken all of its input and
+ * still hold output back, so at the end of the file it is asked once more. */
+static ssize_t decompress(struct stream *s, unsigned char *out, size_t room, struct error *err)
 {
 	for (;;) {
 		if (s->in_at == s->in_len) {
@@ -116,18 +120,16 @@ static int decompress(struct stream *s, size_t *ret_len, struct error *err)
 		}
 		struct codec_step io = {.in = s->in + s->in_at,
 					.in_len = s->in_len - s->in_at,
-					.out = s->out,
-					.out_len = STREAM_OUT_BYTES};
+					.out = out,
+					.out_len = room};
 		int r = s->codec->step(s->codec_state, &io, err);
 
 		if (r < 0)
 			return r;
 		s->unit_open = r == 1;
 		s->in_at += io.in_used;
-		if (io.out_made > 0) {
-			*ret_len = io.out_made;
-			return 1;
-		}
+		if (io.out_made > 0)
+			return (ssize_t)io.out_made;
 		if (r == 1 && io.in_len == 0)
 			return error_set(err, ERROR_INVALID, ENODATA, "%s: the data ends too early", s->codec->name);
 		if (r == 1 && io.in_used == 0)
@@ -135,46 +137,47 @@ static int decompress(struct stream *s, size_t *ret_len, struct error *err)
 	}
 }
 
-static int next(void *arg, const unsigned char **ret_data, size_t *ret_len, struct error *err)
+/* Without a decompressor: what was read to find that out, then straight from the input. */
+static ssize_t copy(struct stream *s, unsigned char *out, size_t room, struct error *err)
 {
-	struct stream *s = arg;
-	int r;
+	size_t n = s->in_len - s->in_at;
+
+	if (n == 0)
+		return s->eof ? 0 : take(s, out, room, err);
+	n = n < room ? n : room;
+	memcpy(out, s->in + s->in_at, n);
+	s->in_at += n;
+	return (ssize_t)n;
+}
+
+ssize_t stream_read(struct stream *s, unsigned char *out, size_t room, struct error *err)
+{
+	ssize_t n;
 
 	if (!s->started && start(s, err) < 0)
 		return -err->code;
-	if (s->codec) {
-		size_t len = 0;
+	n = s->codec ? decompress(s, out, room, err) : copy(s, out, room, err);
+	if (n > 0 && deliver(s, out, (size_t)n, err) < 0)
+		return -err->code;
+	return n;
+}
 
-		r = decompress(s, &len, err);
-		if (r <= 0)
-			return r;
-		*ret_data = s->out;
-		*ret_len = len;
-	} else {
-		if (s->in_at == s->in_len) {
-			r = refill(s, err);
-			if (r <= 0)
-				return r;
-		}
-		*ret_data = s->in + s->in_at;
-		*ret_len = s->in_len - s->in_at;
-		s->in_at = s->in_len;
-	}
-	return deliver(s, *ret_data, *ret_len, err);
+static int next(void *arg, const unsigned char **ret_data, size_t *ret_len, struct error *err)
+{
+	struct stream *s = arg;
+	ssize_t n;
+
+	if (!s->out)
+		s->out = mem_alloc(STREAM_OUT_BYTES);
+	n = stream_read(s, s->out, STREAM_OUT_BYTES, err);
+	if (n <= 0)
+		return (int)n;
+	*ret_data = s->out;
+	*ret_len = (size_t)n;
+	return 1;
 }
 
 struct tar_source stream_source(struct stream *s)
 {
 	return (struct tar_source){.next = next, .arg = s};
-}
-
-int stream_drain(struct stream *s, struct error *err)
-{
-	const unsigned char *data;
-	size_t len;
-	int r;
-
-	while ((r = next(s, &data, &len, err)) > 0)
-		;
-	return r;
 }

@@ -61,16 +61,17 @@ struct stream {
 	bool started, eof, unit_open;
 	unsigned char *in; /* owned, STREAM_IN_BYTES */
 	size_t in_at, in_len;
-	unsigned char *out; /* owned, STREAM_OUT_BYTES; only with a codec */
+	unsigned char *out; /* owned, STREAM_OUT_BYTES; of stream_source */
 	uint64_t bytes_in, bytes_out;
 	struct digest digest_in, digest_out;
 };
 
 void stream_init(struct stream *s, int fd, bool hash_in, bool hash_out, const struct stream_limits *limits);
 void stream_done(struct stream *s);
-/* A source for tar_init. Errors: INVALID (damaged), LIMIT (bounds), the system's. */
+/* The next bytes after decompression, at most @room of them, into @out. Returns how many, 0 at the end, or <0: INVALID
+ * (damaged), LIMIT (bounds), the system's. */
+ssize_t stream_read(struct stream *s, unsigned char *out, size_t room, struct error *err);
+/* The same as a source for tar_init, in memory of the stream's own. */
 struct tar_source stream_source(struct stream *s);
-/* Read what is left, so that the digests cover everything. */
-int stream_drain(struct stream *s, struct error *err);
 
 #endif

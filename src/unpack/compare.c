@@ -324,7 +324,7 @@ static int say_implied(struct compare *c, struct error *err)
 	return 0;
 }
 
-int unpack_verify(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+int unpack_verify(int root_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		  struct unpack_report *report, struct error *err)
 {
 	autoclean(compare_done) struct compare c = {
@@ -340,7 +340,7 @@ int unpack_verify(int root_fd, struct stream *in, const struct unpack_job *job, 
 	int r;
 
 	model_init(&c.model);
-	tar_init(&tar, stream_source(in));
+	tar_init(&tar, in);
 	while ((r = tar_next(&tar, &e, err)) > 0) {
 		if (++report->entries > job->limits.layer_entries)
 			return error_set(err, ERROR_LIMIT, E2BIG, "more than %llu entries",

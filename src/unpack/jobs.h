@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "archive/stream.h"
+#include "archive/tar.h"
 #include "base/error.h"
 #include "unpack/protocol.h"
 
@@ -19,14 +19,14 @@ int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, co
 
 /* Apply the layer that @in delivers to the folder @root_fd. Never leaves it: every name is resolved inside (V27).
  * Fills the counters of @report. Returns 0, or <0: INVALID (the layer breaks a rule), LIMIT, the system's. */
-int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+int unpack_layer(int root_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		 struct unpack_report *report, struct error *err);
 /* Write the members of an image archive into @dir_fd and say an UNPACK_MEMBER for each. */
-int unpack_split(int dir_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+int unpack_split(int dir_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		 struct unpack_report *report, struct error *err);
 /* Compare the layer that @in delivers with the folder @root_fd, which is only read; say an UNPACK_FINDING for each difference and
  * an UNPACK_IMPLIED for each folder that the layer does not list. Returns 0 (also with findings), or <0: INVALID, LIMIT. */
-int unpack_verify(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+int unpack_verify(int root_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		  struct unpack_report *report, struct error *err);
 /* Compare two images, whose layers @in_fd lists, in the folder of all layers; say an UNPACK_CHANGE for each difference. */
 int unpack_diff(int layers_fd, int in_fd, const struct unpack_talk *talk, struct unpack_report *report,
@@ -34,8 +34,14 @@ int unpack_diff(int layers_fd, int in_fd, const struct unpack_talk *talk, struct
 /* Empty the folder. */
 int unpack_remove(int dir_fd, struct error *err);
 
-/* Give up everything but the folder @dir_fd and the fds above. @ret_dir_fd: the folder as it is reached from now on (owned).
- * Order: pivot (or chroot), limits, capabilities, Landlock, seccomp. Returns 0 or <0. */
+/* ---- the sandbox: see sandbox.c ---------------------------------------------------------------------------------- */
+
+/* The first part: the folder @dir_fd becomes the root (by pivot_root or chroot), limits are set. @ret_dir_fd: the folder as it
+ * is reached from now on (owned). Returns 0 or <0. */
 int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err);
+/* The second: capabilities, Landlock, seccomp. From here on there is only the folder, and no new process. */
+int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err);
+/* In place of it for the feeder (feed.h): no capability, no file but those that are open, calls without a path. */
+int sandbox_lock_feeder(struct error *err);
 
 #endif

@@ -518,7 +518,7 @@ static void printable(char *out, size_t size, const char *s)
 	out[i] = '\0';
 }
 
-int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+int unpack_layer(int root_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		 struct unpack_report *report, struct error *err)
 {
 	autoclean(unpacker_done) struct unpacker u = {
@@ -536,7 +536,7 @@ int unpack_layer(int root_fd, struct stream *in, const struct unpack_job *job, c
 	int r;
 
 	process_set_umask(0); /* files are made with the mode they shall have */
-	tar_init(&u.tar, stream_source(in));
+	tar_init(&u.tar, in);
 	if (defer_time(&u, "", (struct timespec){0}, err) < 0)
 		return -err->code;
 	while ((r = tar_next(&u.tar, &e, err)) > 0) {

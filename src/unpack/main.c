@@ -3,10 +3,12 @@
  * bothy-unpack from start to end: read the job, lock the door, do the job, report. The report is one struct; whatever goes
  * wrong before it can be sent shows as its absence and the exit status.
  */
+#include "unpack/feed.h"
 #include "unpack/jobs.h"
 #include "unpack/receive.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,15 +54,6 @@ int unpack_remove(int dir_fd, struct error *err)
 	return safepath_walk(dir_fd, SAFEPATH_PRE, UINT64_MAX, remove_one, NULL, err);
 }
 
-static void stream_limits(const struct unpack_job *job, struct stream_limits *ret)
-{
-	*ret = (struct stream_limits){
-		.out_bytes = job->kind == UNPACK_SPLIT ? job->limits.archive_bytes : job->limits.layer_bytes,
-		.ratio = job->limits.ratio,
-		.ratio_free_bytes = UNPACK_RATIO_FREE_BYTES,
-	};
-}
-
 /* Only keep and hash: the stream would look for a compression, and pay for it. */
 static int save_blob(struct receive *from, struct unpack_report *report, struct error *err)
 {
@@ -79,31 +72,22 @@ static int save_blob(struct receive *from, struct unpack_report *report, struct 
 	return 0;
 }
 
-static int read_archive(int dir_fd, const struct unpack_job *job, const struct unpack_talk *talk, struct receive *from,
+static int read_archive(int dir_fd, const struct unpack_job *job, const struct unpack_talk *talk, struct feed *feed,
 			struct unpack_report *report, struct error *err)
 {
-	autoclean(stream_done) struct stream in;
-	struct stream_limits limits;
+	static int (*const jobs[UNPACK_KIND_COUNT])(int dir_fd, struct tar_source in, const struct unpack_job *job,
+						    const struct unpack_talk *talk, struct unpack_report *report,
+						    struct error *err) = {
+		[UNPACK_LAYER] = unpack_layer,
+		[UNPACK_SPLIT] = unpack_split,
+		[UNPACK_VERIFY] = unpack_verify,
+	};
 	int r;
 
-	stream_limits(job, &limits);
-	stream_init(&in, UNPACK_INPUT_FD, job->flags & UNPACK_HASH_IN || job->kind == UNPACK_VERIFY,
-		    job->kind != UNPACK_SPLIT, &limits);
-	if (job->flags & UNPACK_RECEIVE)
-		in.input = receive_input(from);
-	if (job->kind == UNPACK_LAYER)
-		r = unpack_layer(dir_fd, &in, job, talk, report, err);
-	else if (job->kind == UNPACK_VERIFY)
-		r = unpack_verify(dir_fd, &in, job, talk, report, err);
-	else
-		r = unpack_split(dir_fd, &in, job, talk, report, err);
-	if (r == 0)
-		r = stream_drain(&in, err);
-	report->compression = in.codec ? in.codec->compression : IMAGE_PLAIN;
-	report->bytes_in = in.bytes_in;
-	report->bytes_out = in.bytes_out;
-	digest_end(&in.digest_in, report->digest_in);
-	digest_end(&in.digest_out, report->digest_out);
+	if (feed_go(feed, job->kind != UNPACK_SPLIT, err) < 0)
+		return -err->code;
+	r = jobs[job->kind](dir_fd, feed_source(feed), job, talk, report, err);
+	feed_report(feed, report);
 	return r;
 }
 
@@ -128,9 +112,15 @@ static int read_job(struct unpack_job *job, struct error *err)
 		return -err->code;
 	int r = fd_read_all(UNPACK_TALK_FD, job, sizeof(*job));
 
-	if (r < 0 || job->magic != UNPACK_MAGIC || job->kind >= UNPACK_KIND_COUNT)
+	if (r < 0 || job->magic != UNPACK_MAGIC || job->kind >= UNPACK_KIND_COUNT ||
+	    (job->kind == UNPACK_SAVE && !(job->flags & UNPACK_RECEIVE)))
 		return error_set(err, ERROR_INVALID, EINVAL, "this program is started by bothy, not by hand");
 	return job->flags & UNPACK_RECEIVE ? 0 : process_close_from(UNPACK_TALK_FD + 1, true, FD_NONE, err);
+}
+
+static bool reads_archive(const struct unpack_job *job)
+{
+	return job->kind == UNPACK_LAYER || job->kind == UNPACK_SPLIT || job->kind == UNPACK_VERIFY;
 }
 
 static int do_job(struct unpack_report *report, struct error *err)
@@ -139,22 +129,24 @@ static int do_job(struct unpack_report *report, struct error *err)
 	autofd int dir_fd = FD_NONE;
 	struct unpack_job job;
 	autoclean(receive_done) struct receive from = {.writer = WRITER_NONE};
+	autoclean(feed_done) struct feed feed = FEED_NONE;
 	int r;
 
-	if (read_job(&job, err) < 0 || sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0)
+	if (read_job(&job, err) < 0 || sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0 ||
+	    (reads_archive(&job) && feed_start(&feed, &job, err) < 0) || sandbox_lock(dir_fd, &job, err) < 0)
 		return -err->code;
 	if (job.kind == UNPACK_REMOVE)
 		return unpack_remove(dir_fd, err);
 	if (job.kind == UNPACK_DIFF)
 		return unpack_diff(dir_fd, UNPACK_INPUT_FD, &talk, report, err);
-	if (job.flags & UNPACK_RECEIVE &&
-	    (receive_lock(UNPACK_PARTIAL_FD, &talk, err) < 0 ||
-	     receive_init(&from, UNPACK_PARTIAL_FD, UNPACK_INPUT_FD, job.blob_size, err) < 0))
+	if (job.flags & UNPACK_RECEIVE && receive_lock(UNPACK_PARTIAL_FD, &talk, err) < 0)
 		return -err->code;
-	if (job.kind == UNPACK_SAVE)
-		r = job.flags & UNPACK_RECEIVE ? save_blob(&from, report, err) : -EINVAL;
+	if (job.kind != UNPACK_SAVE)
+		r = read_archive(dir_fd, &job, &talk, &feed, report, err);
+	else if (receive_init(&from, UNPACK_PARTIAL_FD, UNPACK_INPUT_FD, job.blob_size, err) < 0)
+		r = -err->code;
 	else
-		r = read_archive(dir_fd, &job, &talk, &from, report, err);
+		r = save_blob(&from, report, err);
 	return r < 0 ? r : sync_all(dir_fd, &job, err);
 }
 
@@ -166,8 +158,11 @@ int unpack_main(int argc, char **argv)
 	struct stat st;
 	int r;
 
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
 	(void)argc;
 	(void)argv;
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* whoever has gone is noticed by EPIPE */
 	r = do_job(&report, &report.err);
 	report.failed = r < 0;
 	if (unpack_say(&talk, UNPACK_REPORT, &report, sizeof(report), NULL, 0, &lost) < 0) {

@@ -99,32 +99,43 @@ static int set_limits(const struct unpack_job *job, struct error *err)
 	return 0;
 }
 
-static int drop_caps(struct error *err)
+static int drop_caps(uint64_t needed, struct error *err)
 {
-	struct caps_sets keep = {.effective = CAPS_NEEDED, .permitted = CAPS_NEEDED};
+	struct caps_sets keep = {.effective = needed, .permitted = needed};
 
 	if (caps_have(CAP_SETPCAP) && caps_drop_bounding(0, err) < 0)
 		return -err->code;
 	return caps_set(&keep, NULL, err);
 }
 
+#define ALL_RIGHTS ((uint64_t)(LANDLOCK_ACCESS_FS_REFER << 1) - 1) /* of ABI 2 */
+
 static int restrict_files(int dir_fd, bool read_only, struct error *err)
 {
-	const uint64_t all = (LANDLOCK_ACCESS_FS_REFER << 1) - 1; /* each right of ABI 2 */
 	const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-	const uint64_t writing = all & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-						   LANDLOCK_ACCESS_FS_MAKE_SOCK);
+	const uint64_t writing = ALL_RIGHTS & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+							  LANDLOCK_ACCESS_FS_MAKE_SOCK);
 	autofd int rules = FD_NONE, beneath = FD_NONE;
 
 	if (landlock_abi() == 0)
 		return 0;
-	rules = landlock_new(all, err);
+	rules = landlock_new(ALL_RIGHTS, err);
 	beneath = safepath_open_dir(dir_fd, "", true, err);
 	if (rules < 0 || beneath < 0)
 		return -err->code;
 	if (landlock_allow(rules, beneath, landlock_supported(read_only ? reading : writing), err) < 0)
 		return -err->code;
 	return landlock_enforce(rules, err);
+}
+
+static int restrict_all_files(struct error *err)
+{
+	autofd int rules = FD_NONE;
+
+	if (landlock_abi() == 0)
+		return 0;
+	rules = landlock_new(ALL_RIGHTS, err);
+	return rules < 0 ? rules : landlock_enforce(rules, err);
 }
 
 /* What applying a layer, splitting an archive and removing a tree call, and what the C library needs for memory, the
@@ -197,6 +208,21 @@ static const unsigned short allowed_calls[] = {
 #endif
 };
 
+/* What the feeder calls: its descriptors are open. */
+static const unsigned short feeder_calls[] = {
+	__NR_read,         __NR_write,       __NR_pread64,        __NR_pwrite64,
+	__NR_close,        __NR_lseek,       __NR_fcntl,          __NR_fstat,
+	__NR_newfstatat, /* how newer C libraries do fstat; Landlock leaves nothing else to be seen by it */
+	__NR_brk,          __NR_mmap,        __NR_munmap,         __NR_mremap,
+	__NR_madvise,      __NR_mprotect,    __NR_getrandom,      __NR_futex,
+	__NR_getpid,       __NR_gettid,      __NR_rt_sigprocmask, __NR_rt_sigaction,
+	__NR_rt_sigreturn, __NR_sigaltstack, __NR_tgkill,         __NR_restart_syscall,
+	__NR_exit,         __NR_exit_group,
+};
+
+#define CALLS_MAX ARRAY_SIZE(allowed_calls)
+_Static_assert(ARRAY_SIZE(feeder_calls) <= CALLS_MAX && CALLS_MAX < 256, "a jump in a filter is a byte");
+
 #if defined(__x86_64__)
 #define OUR_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
@@ -211,9 +237,9 @@ static const unsigned short allowed_calls[] = {
 #error "name this machine's AUDIT_ARCH here"
 #endif
 
-static int restrict_calls(struct error *err)
+static int restrict_calls(const unsigned short *calls, size_t count, struct error *err)
 {
-	struct sock_filter code[ARRAY_SIZE(allowed_calls) + 6];
+	struct sock_filter code[CALLS_MAX + 6];
 	unsigned short n = 0;
 
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
@@ -221,10 +247,10 @@ static int restrict_calls(struct error *err)
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 	/* x32 numbers have a bit of their own and match nothing below. */
-	for (size_t i = 0; i < ARRAY_SIZE(allowed_calls); i++) {
-		unsigned char to_allow = (unsigned char)(ARRAY_SIZE(allowed_calls) - i);
+	for (size_t i = 0; i < count; i++) {
+		unsigned char to_allow = (unsigned char)(count - i);
 
-		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed_calls[i], to_allow, 0);
+		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], to_allow, 0);
 	}
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -244,9 +270,24 @@ int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, str
 	process_set_umask(0);
 	if (process_set_dumpable(false, err) < 0 ||
 	    enter_folder(dir_fd, job->flags & UNPACK_OWN_MOUNTS, unpack_only_reads(job), &fd, err) < 0 ||
-	    set_limits(job, err) < 0 || drop_caps(err) < 0 || restrict_files(fd, unpack_only_reads(job), err) < 0 ||
-	    restrict_calls(err) < 0)
+	    set_limits(job, err) < 0)
 		return error_wrap(err, "sandbox");
 	*ret_dir_fd = take_fd(&fd);
+	return 0;
+}
+
+int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
+{
+	if (drop_caps(CAPS_NEEDED, err) < 0 || restrict_files(dir_fd, unpack_only_reads(job), err) < 0 ||
+	    restrict_calls(allowed_calls, ARRAY_SIZE(allowed_calls), err) < 0)
+		return error_wrap(err, "sandbox");
+	return 0;
+}
+
+int sandbox_lock_feeder(struct error *err)
+{
+	if (drop_caps(0, err) < 0 || restrict_all_files(err) < 0 ||
+	    restrict_calls(feeder_calls, ARRAY_SIZE(feeder_calls), err) < 0)
+		return error_wrap(err, "sandbox of the process that decompresses");
 	return 0;
 }

@@ -72,14 +72,14 @@ static int take_member(struct tar *t, const struct tar_entry *e, int dir_fd, uin
 	return unpack_say(talk, UNPACK_MEMBER, &m, sizeof(m), text, name_len + link_len, err);
 }
 
-int unpack_split(int dir_fd, struct stream *in, const struct unpack_job *job, const struct unpack_talk *talk,
+int unpack_split(int dir_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		 struct unpack_report *report, struct error *err)
 {
 	autoclean(tar_done) struct tar t;
 	const struct tar_entry *e;
 	int r;
 
-	tar_init(&t, stream_source(in));
+	tar_init(&t, in);
 	while ((r = tar_next(&t, &e, err)) > 0) {
 		if (++report->entries > job->limits.archive_members)
 			return error_set(err, ERROR_LIMIT, E2BIG, "the archive has more than %llu members",

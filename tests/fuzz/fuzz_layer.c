@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../unit/archive/fixture.h"
+#include "archive/stream.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "safepath/safepath.h"
@@ -72,8 +73,8 @@ static int run(enum unpack_kind kind, int dir_fd, const struct buf *archive, str
 
 	job.limits = (struct unpack_limits){.layer_entries = 1000, .layer_bytes = 1 << 20};
 	stream_init(&in, fd, false, false, &limits);
-	return kind == UNPACK_VERIFY ? unpack_verify(dir_fd, &in, &job, &talk, report, err)
-				     : unpack_layer(dir_fd, &in, &job, &talk, report, err);
+	return kind == UNPACK_VERIFY ? unpack_verify(dir_fd, stream_source(&in), &job, &talk, report, err)
+				     : unpack_layer(dir_fd, stream_source(&in), &job, &talk, report, err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

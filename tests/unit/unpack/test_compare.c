@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../archive/fixture.h"
+#include "archive/stream.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "safepath/safepath.h"
@@ -43,8 +44,8 @@ static int run(const struct scratch *s, enum unpack_kind kind, const struct buf 
 	job.limits = (struct unpack_limits){.layer_entries = 1000, .layer_bytes = 1 << 30};
 	*report = (struct unpack_report){0};
 	stream_init(&in, fd, true, true, &limits);
-	return kind == UNPACK_VERIFY ? unpack_verify(s->fd, &in, &job, &talk, report, err)
-				     : unpack_layer(s->fd, &in, &job, &talk, report, err);
+	return kind == UNPACK_VERIFY ? unpack_verify(s->fd, stream_source(&in), &job, &talk, report, err)
+				     : unpack_layer(s->fd, stream_source(&in), &job, &talk, report, err);
 }
 
 /* The one finding there must be, as "kind path: text". */

@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "../archive/fixture.h"
+#include "archive/stream.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -68,10 +69,8 @@ static int unpack(int dir_fd, const void *data, size_t len, const struct unpack_
 	autofd int fd = fd_memory("layer", data, len);
 
 	stream_init(&in, fd, true, true, &limits);
-	int r = unpack_layer(dir_fd, &in, job, &talk, report, err);
+	int r = unpack_layer(dir_fd, stream_source(&in), job, &talk, report, err);
 
-	if (r == 0)
-		r = stream_drain(&in, err);
 	digest_end(&in.digest_out, report->digest_out);
 	return r;
 }
