@@ -66,23 +66,14 @@ static int exit_code(const struct error *err)
 	}
 }
 
-/* A full disk below `bothy inspect >FILE` must not look like success. Whoever closed the pipe has had enough. */
-static int flush_output(int r, struct error *err)
-{
-	const bool lost = ferror(stdout) != 0;
-
-	errno = EIO;
-	if ((fflush(stdout) == 0 && !lost) || errno == EPIPE || r < 0)
-		return r;
-	return error_sys(err, errno, "write standard output");
-}
-
 int cli_bothy_main(int argc, char **argv)
 {
 	struct bothy_global g = {.argv = argv};
 	struct error err = {};
-	int r = flush_output(command_run(&bothy_program, argc - 1, argv + 1, &g, setup, &err), &err);
+	int r;
 
+	streams_open();
+	r = streams_flush(command_run(&bothy_program, argc - 1, argv + 1, &g, setup, &err), &err);
 	if (r >= 0)
 		return r;
 	(void)fprintf(stderr, "Error: %s\n", err.msg);

@@ -139,6 +139,14 @@ void command_suggest(const struct program *p, const struct command_place *group,
 int command_run(const struct program *p, int argc, char **argv, void *global,
 		int (*after_global)(void *global, struct error *err), struct error *err);
 
+/* ---- standard streams (streams.c) ---- */
+
+/* Descriptors 0 to 2 must exist: what is opened next must never be taken for a standard stream. First call of a program. */
+void streams_open(void);
+/* A full disk below `bothy inspect >FILE` must not look like success: returns @result, or <0 when it was none and what was printed
+ * could not be written. Whoever closed the pipe has had enough, which is no error. Last call of a program. */
+int streams_flush(int result, struct error *err);
+
 void command_print_overview(const struct program *p);
 /* The manual page of @c, or of the program with NULL, in man(7) language. */
 void command_print_man(const struct program *p, const struct command_place *c);

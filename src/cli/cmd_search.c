@@ -12,19 +12,19 @@
 
 #define DESCRIPTION_CHARS 45
 #define LIMIT_MAX 100
+#define LIMIT_DEFAULT 25
 
 struct search_options {
 	struct engine_registry_options registry;
-	struct option_u64 limit;
 	struct strv filters;
 	struct option_bool tls_verify;
-	const char *format;
+	const char *format, *limit;
 	bool no_trunc;
 };
 
 /* clang-format off */
 static const struct option table[] = {
-	{"limit", 0, OPTION_U32, offsetof(struct search_options, limit), "N", "at most this many, 1 to 100 (default 25)", 0},
+	{"limit", 0, OPTION_STRING, offsetof(struct search_options, limit), "N", "at most this many, 1 to 100 (default 25)", 0},
 	{"filter", 'f', OPTION_STRINGS, offsetof(struct search_options, filters), "KEY=VALUE", "stars=N (at least), is-official=BOOL, is-automated=BOOL", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct search_options, no_trunc), NULL, "print whole descriptions", 0},
 	{"format", 0, OPTION_STRING, offsetof(struct search_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
@@ -147,14 +147,15 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	struct search_options *o = options;
 	autoclean(arena_done) struct arena a = {0};
 	autojson struct json *found = NULL;
-	uint32_t limit = o->limit.set ? (uint32_t)o->limit.v : 25;
+	uint32_t limit = LIMIT_DEFAULT;
 	autoclean(filters_done) struct filters filters = {0};
 	autolist struct list *l = NULL;
 	const char *domain, *term = NULL;
 
 	(void)global;
-	if (limit < 1 || limit > LIMIT_MAX)
-		return error_set(err, ERROR_INVALID, EINVAL, "--limit: expected 1 to %d, got %u", LIMIT_MAX, limit);
+	if (o->limit && (str_to_u32(o->limit, &limit) < 0 || limit < 1 || limit > LIMIT_MAX))
+		return error_set(err, ERROR_INVALID, EINVAL, "--limit: expected a number from 1 to %d, got \"%s\"",
+				 LIMIT_MAX, o->limit);
 	o->registry.no_verify = o->tls_verify.set && !o->tls_verify.v;
 	if (list_new(&kind, o->format, false, &l, err) < 0 ||
 	    filters_parse(&o->filters, filter_keys, &filters, err) < 0 ||

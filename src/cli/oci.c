@@ -8,7 +8,6 @@
 #include "cli/oci.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -106,19 +105,11 @@ static int setup(void *global, struct error *err)
 int cli_oci_main(int argc, char **argv)
 {
 	struct oci_global g = {.argv = argv};
-	struct pollfd std[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
-	bool std_missing = false;
 	struct error err = {};
-	int r = FD_NONE;
+	int r;
 
-	/* Descriptors 0-2 must exist: what we open next must never be taken for a standard stream. One call tells. */
-	if (poll(std, 3, 0) < 0 || (std[0].revents | std[1].revents | std[2].revents) & POLLNVAL)
-		std_missing = true;
-	while (std_missing && (r = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && r <= 2)
-		(void)fd_set_cloexec(r, false);
-	if (r >= 0)
-		close(r);
-	r = command_run(&program, argc - 1, argv + 1, &g, setup, &err);
+	streams_open();
+	r = streams_flush(command_run(&program, argc - 1, argv + 1, &g, setup, &err), &err);
 	if (r >= 0)
 		return r;
 	log_error(&err);

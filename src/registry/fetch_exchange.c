@@ -662,7 +662,12 @@ static void broken(struct request *q, CURLcode code)
 		request_begin(q);
 		return;
 	}
-	error_set(&q->err, ERROR_UNAVAILABLE, ECONNABORTED, "%s: %s", e->host, text);
+	autofree char *host = url_host(x->url, NULL); /* a redirect, a token service or a search may be elsewhere */
+
+	if (host && str_starts(e->host, host))
+		error_set(&q->err, ERROR_UNAVAILABLE, ECONNABORTED, "%s: %s", e->host, text);
+	else
+		error_set(&q->err, ERROR_UNAVAILABLE, ECONNABORTED, "%s: %s", host ? host : e->host, text);
 	hint_broken(q, code);
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:

@@ -176,9 +176,10 @@ def as_a_plain_user(w):
 @test
 def commands_and_arguments(w):
     for args, error, hint in ((["runx"], "'runx' is not a command", "run"), (["imagess"], "'imagess' is not a command", "images"),
-                              (["version", "x"], '"version" requires', "usage: bothy version"), (["load", "x", "y"], '"load" requires', "usage: bothy load"),
+                              (["version", "x"], '"version" requires', "usage: bothy version"), (["import", "x", "y", "z"], '"import" requires', "usage: bothy import"),
                               (["--rot", "x", "run"], "unknown option: --rot", "--root"), (["run", "--name"], "--name needs a value", "--help"),
                               (["completion", "tcsh"], "tcsh", ""), (["completion"], "exactly 1", "usage: bothy completion bash|zsh|fish"),
+                              (["search", "--limit", "many", "x"], "a number from 1 to 100", ""),
                               (["images", "--filter", "jd=x"], "no filter 'jd'", "did you mean id?"),
                               (["images", "--filter", "yz=x"], "no filter 'yz'", "there are: dangling"),
                               (["images", "--filter", "labl=x"], "no filter 'labl'", "did you mean label?")):
@@ -189,6 +190,15 @@ def commands_and_arguments(w):
     for args in (["--help"], ["images"], ["images", "--help"]):
         done = w.run(["sh", "-c", '"$@" >/dev/full', "sh", w.bin / "bothy", "--root", w.tmp / "full", *args])
         check_equal((done.code, done.err), (125, "Error: write standard output: No space left on device\n"), args)
+    for args in (["--help"], ["--version"], ["list"], ["features"]):
+        done = w.run(["sh", "-c", '"$@" >/dev/full', "sh", w.bin / "bothy-oci", "--root", w.tmp / "state", *args])
+        check_equal(done.code, 1, args)
+        check_in("standard output: No space left on device", done.err)
+    # Without standard streams: what is opened is never taken for one.
+    (w.tmp / "one").write_bytes(b"not an archive")
+    done = w.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", w.bin / "bothy", "--root", w.tmp / "closed", "import", w.tmp / "one"])
+    check_equal((done.code, done.err), (125, ""))
+    check_equal((w.tmp / "one").read_bytes(), b"not an archive")
     check_in("Usage: bothy", w.bothy("--help").out)
     check_in("Usage: bothy run", w.bothy("help", "run").out)
     check_in("Usage: bothy run", w.bothy("run", "--help").out)
