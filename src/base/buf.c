@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 void buf_done(struct buf *b)
 {
@@ -87,16 +88,9 @@ bool buf_putc(struct buf *b, char c)
 
 bool buf_put_utf8(struct buf *b, uint32_t c)
 {
-	const char text[4] = {(char)(c < 0x10000 ? 0xe0 | c >> 12 : 0xf0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3f)),
-			      (char)(0x80 | (c >> 6 & 0x3f)), (char)(0x80 | (c & 0x3f))};
+	char text[4];
 
-	if (c < 0x80)
-		return buf_putc(b, (char)c);
-	if (c < 0x800)
-		return buf_putc(b, (char)(0xc0 | c >> 6)) && buf_putc(b, text[3]);
-	if (c < 0x10000)
-		return buf_putc(b, text[0]) && buf_add(b, text + 2, 2);
-	return buf_add(b, text, 4);
+	return buf_add(b, text, str_put_utf8(text, c));
 }
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)

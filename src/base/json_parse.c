@@ -95,30 +95,6 @@ static long hex4(const struct parser *p, size_t at)
 	return v;
 }
 
-static size_t put_utf8(char *out, unsigned long c)
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3f));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (c & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (c & 0x3f));
-	return 4;
-}
-
 /* The escape at `at`, whose backslash is there, decoded to @out (at most 4 bytes); *ret_len is how many. */
 static const char *parse_escape(struct parser *p, char *out, size_t *ret_len)
 {
@@ -154,7 +130,7 @@ static const char *parse_escape(struct parser *p, char *out, size_t *ret_len)
 	}
 	if (c >= 0xd800 && c < 0xe000)
 		c = 0xfffd;
-	*ret_len = put_utf8(out, (unsigned long)c);
+	*ret_len = str_put_utf8(out, (uint32_t)c);
 	return NULL;
 }
 

@@ -64,6 +64,17 @@ size_t str_utf8_char(const char *s, size_t len)
 	return 0;
 }
 
+size_t str_put_utf8(char out[static 4], uint32_t c)
+{
+	const size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+	for (size_t i = len; --i > 0; c >>= 6)
+		out[i] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(first[len] | c);
+	return len;
+}
+
 int str_copy(char *out, size_t size, const char *s)
 {
 	size_t len = strlen(s);

@@ -23,6 +23,8 @@ bool str_has_control(const char *s);
 /* The length in bytes (1 to 4) of the valid UTF-8 character at @s, of which @len bytes may be read; 0 when there is none.
  * A NUL byte counts as none. Source: Unicode 15 table 3-7 (no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t str_utf8_char(const char *s, size_t len);
+/* The character @c (up to 0x10ffff) in UTF-8; returns its length, 1 to 4. */
+size_t str_put_utf8(char out[static 4], uint32_t c);
 
 /* A copy of @s (NULL: NULL) that may go to a terminal: control characters, C1 controls and what is not UTF-8 become '?'. For
  * text from outside (names of files, annotations, answers of registries) that a command prints. Freed with free(3). */
