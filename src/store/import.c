@@ -227,19 +227,17 @@ static int publish_all(struct import *i, struct error *err)
 
 static int publish(struct import *i, struct error *err)
 {
-	struct error undo;
-
 	if (syncfs(i->staged.staging.fd) < 0)
 		return error_sys(err, errno, "cannot make the image durable in %s", store_root(i->store));
 	autofd int lock = safepath_lock(i->store->root_fd, STORE_LOCK, true, true, err);
 
+	autotransaction struct index_transaction t = {0};
+
+	/* After a failure the files stay as orphans for the next load. */
 	if (lock < 0 || staging_collect_orphans(i->store, &i->staged.staging, err) < 0 ||
-	    index_run(i->store, err, "BEGIN IMMEDIATE", NULL) < 0)
+	    index_begin(i->store, &t, err) < 0 || publish_all(i, err) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	if (publish_all(i, err) == 0 && index_commit(i->store, err) == 0)
-		return 0;
-	(void)index_run(i->store, &undo, "ROLLBACK", NULL); /* the files stay as orphans for the next load */
-	return -err->code;
+	return 0;
 }
 
 int store_import(struct store *s, int fd, const struct store_import_options *options, char ret_id[static STORE_ID_MAX],

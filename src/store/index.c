@@ -185,10 +185,31 @@ int index_open(struct store *s, bool write, struct error *err)
 	return -err->code;
 }
 
-int index_commit(struct store *s, struct error *err)
+int index_begin(struct store *s, struct index_transaction *ret, struct error *err)
 {
+	if (index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+		return -err->code;
+	ret->store = s;
+	return 0;
+}
+
+void index_transaction_done(struct index_transaction *t)
+{
+	struct error ignored;
+
+	/* Some failures (a full disk) have undone it already. */
+	if (t->store && t->store->db && !sqlite3_get_autocommit(t->store->db))
+		(void)index_run(t->store, &ignored, "ROLLBACK", NULL);
+	t->store = NULL;
+}
+
+int index_commit(struct index_transaction *t, struct error *err)
+{
+	struct store *s = t->store;
+
 	if (index_run(s, err, "COMMIT", NULL) < 0)
 		return -err->code;
+	t->store = NULL;
 	/* Best effort: a log that readers hold on to is shortened after a later commit. */
 	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	return 0;

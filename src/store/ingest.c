@@ -29,8 +29,8 @@
 
 #define WORKERS_MAX STORE_INGEST_FDS /* with those that wait for another command */
 #define ACTIVE_MAX 8
-#define ACTIVE_MIN 4 /* a network is slower than a processor */
-#define ATTEMPTS_MAX 2
+#define ACTIVE_MIN 4   /* a network is slower than a processor */
+#define ATTEMPTS_MAX 4 /* the store's bytes, a kept beginning, a mirror, the registry itself */
 #define PIPE_BYTES (1 << 20)
 #define DRAIN_NS (3 * NS_PER_S)
 #define PARTIAL_FOLDER "partial/sha256"
@@ -456,17 +456,17 @@ static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *
 	return worker_go(&j->worker, err);
 }
 
-/* The bytes are wrong. Once more, without what was there, or from the registry itself; then it is the registry's fault. */
+/* The bytes are wrong. Once more, without what was there; then from the registry itself; then it is the registry's fault. */
 static int on_bad_bytes(struct store_ingest *g, struct ingest_job *j, struct error *err)
 {
-	const bool received = j->partial_fd >= 0;
+	const bool received = j->partial_fd >= 0, whole = received && j->blob.offset == 0;
 	struct error ignored;
 
-	if (++j->attempts < ATTEMPTS_MAX) {
+	if (!(whole && j->blob.primary_only) && ++j->attempts < ATTEMPTS_MAX) {
 		log_debug("blob %s: %s; receiving it anew", j->blob.digest, err->msg);
 		j->fresh = true;
-		j->distrust = !received;
-		j->blob.primary_only = received && j->blob.offset == 0;
+		j->distrust |= !received;
+		j->blob.primary_only = whole;
 		job_again(g, j);
 		return 0;
 	}
@@ -633,25 +633,22 @@ static int publish_round(struct store_ingest *g, struct error *err)
 		if ((j->at == INGEST_COMPLETE || j->at == INGEST_STACKING) && publish_job(g, j, partial, err) < 0)
 			return error_wrap(err, "layer %s", j->blob.digest);
 	}
-	return publish_sync(s, err) < 0 ? -err->code : index_commit(s, err);
+	return publish_sync(s, err);
 }
 
 static int publish_complete(struct store_ingest *g, struct error *err)
 {
 	struct store *s = g->staged.store;
-	struct error undo;
 	int any = stack_complete(g, err);
 
 	if (any <= 0)
 		return any;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 
-	if (lock < 0 || index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+	autotransaction struct index_transaction t = {0};
+
+	if (lock < 0 || index_begin(s, &t, err) < 0 || publish_round(g, err) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	if (publish_round(g, err) < 0) {
-		(void)index_run(s, &undo, "ROLLBACK", NULL);
-		return -err->code;
-	}
 	for (size_t i = 0; i < g->job_count; i++) {
 		struct ingest_job *j = &g->jobs[i];
 

@@ -307,22 +307,18 @@ static int publish_records(struct store_ingest *g, struct error *err)
 int store_ingest_commit(struct store_ingest *g, struct error *err)
 {
 	struct store *s = g->staged.store;
-	struct error undo;
 	int r;
 
 	if (stage_texts(g, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 
-	if (lock < 0 || index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+	autotransaction struct index_transaction t = {0};
+
+	if (lock < 0 || index_begin(s, &t, err) < 0 || (r = publish_records(g, err)) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	r = publish_records(g, err);
-	if (r >= 0 && index_commit(s, err) < 0)
-		r = -err->code;
-	if (r < 0)
-		(void)index_run(s, &undo, "ROLLBACK", NULL);
-	if (r <= 0)
-		return r;
+	if (r == 0)
+		return 0;
 	if (++g->rounds >= STAGED_ROUNDS) {
 		error_set(err, ERROR_BUSY, EAGAIN, "other commands remove what the image shares, time and again");
 		return error_hint(err, "try it once more");

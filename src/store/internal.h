@@ -54,8 +54,20 @@ int index_prepare(struct store *s, const char *sql, sqlite3_stmt **ret, struct e
 int index_step(struct store *s, sqlite3_stmt *q, struct error *err);
 /* Prepare, bind the strings (NULL ends the list), and run to the end. */
 int index_run(struct store *s, struct error *err, const char *sql, ...) __attribute__((sentinel));
-/* COMMIT, and move the log into the database as far as readers allow. */
-int index_commit(struct store *s, struct error *err);
+
+/* A transaction for writing. What was not committed when its scope ends is undone. Declared after the lock that it needs, so
+ * that it ends before. */
+struct index_transaction {
+	struct store *store; /* borrowed; NULL: none has begun */
+};
+#define autotransaction __attribute__((cleanup(index_transaction_done)))
+/* Context: STORE_LOCK is held, the database is open for writing. @ret is filled on success only. */
+int index_begin(struct store *s, struct index_transaction *ret, struct error *err);
+/* Make it last, and move the log into the database as far as readers allow. After a failure it is undone by _done. */
+int index_commit(struct index_transaction *t, struct error *err);
+/* Undo it, if it is open. Best effort: what cannot be undone now is when the database is opened next. */
+void index_transaction_done(struct index_transaction *t);
+
 /* The first column of the first row as a number, 0 when there is none. */
 int index_number(struct store *s, struct error *err, int64_t *ret, const char *sql, ...) __attribute__((sentinel));
 static inline void index_finalize(sqlite3_stmt **q)

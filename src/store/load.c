@@ -498,7 +498,6 @@ static int publish_all(struct load *l, struct store_load_result *ret, struct err
 
 static int publish(struct load *l, struct store_load_result *ret, struct error *err)
 {
-	struct error undo;
 	int r;
 
 	/* The one durable point for all data: file by file it would be a journal commit each. */
@@ -506,16 +505,13 @@ static int publish(struct load *l, struct store_load_result *ret, struct error *
 		return error_sys(err, errno, "cannot make the images durable in %s", store_root(l->store));
 	autofd int lock = safepath_lock(l->store->root_fd, STORE_LOCK, true, true, err);
 
+	autotransaction struct index_transaction t = {0};
+
+	/* After a failure the files stay as orphans for the next load. */
 	if (lock < 0 || staging_collect_orphans(l->store, &l->staged.staging, err) < 0 ||
-	    index_run(l->store, err, "BEGIN IMMEDIATE", NULL) < 0)
+	    index_begin(l->store, &t, err) < 0 || (r = publish_all(l, ret, err)) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	r = publish_all(l, ret, err);
-	if (r >= 0 && index_commit(l->store, err) < 0)
-		r = -err->code;
-	if (r < 0)
-		(void)index_run(l->store, &undo, "ROLLBACK", NULL); /* the files stay as orphans for the next load */
-	else
-		staged_forget(&l->staged);
+	staged_forget(&l->staged);
 	return r;
 }
 

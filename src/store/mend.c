@@ -85,19 +85,19 @@ static int forget_image(struct check *c, const char *id, struct error *err)
 static int mend_record(struct check *c, const char *id, struct error *err)
 {
 	autofd int lock = safepath_lock(c->store->root_fd, STORE_LOCK, true, true, err);
+	autotransaction struct index_transaction t = {0};
 	struct error why;
 
-	if (lock < 0 || index_run(c->store, err, "BEGIN IMMEDIATE", NULL) < 0)
+	if (lock < 0 || index_begin(c->store, &t, err) < 0)
 		return -err->code;
 	if (digest_supported(id) && record_again(c, id, &why) == 0) {
-		if (index_commit(c->store, err) < 0)
+		if (index_commit(&t, err) < 0)
 			return -err->code;
 		check_settle(c, id, STORE_MENDED, "recorded again from its documents");
 		return 0;
 	}
-	if (index_run(c->store, &why, "ROLLBACK", NULL) < 0 || index_run(c->store, err, "BEGIN IMMEDIATE", NULL) < 0)
-		return -err->code;
-	if (forget_image(c, id, err) < 0 || index_commit(c->store, err) < 0)
+	index_transaction_done(&t);
+	if (index_begin(c->store, &t, err) < 0 || forget_image(c, id, err) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
 	check_settle(c, id, STORE_DROPPED, "the image was removed: its documents are lost");
 	return 0;
@@ -224,9 +224,11 @@ static int exchange_layer(struct check *c, struct staged *g, const struct staged
 		return error_set(err, ERROR_BUSY, EBUSY, "container %s runs on it", user);
 	bool there = safepath_stat(layers, hex, &st) == 0;
 
+	autotransaction struct index_transaction t = {0};
+
 	if (safepath_rename(g->staging.fd, l->folder, layers, hex, there ? RENAME_EXCHANGE : RENAME_NOREPLACE, err) <
 		    0 ||
-	    store_sync_folder(c->store, "layers", err) < 0 || index_run(c->store, err, "BEGIN IMMEDIATE", NULL) < 0)
+	    store_sync_folder(c->store, "layers", err) < 0 || index_begin(c->store, &t, err) < 0)
 		return -err->code;
 	if (record_run(c->store,
 		       "INSERT OR REPLACE INTO layers(chain, diff, blob, size, entries, published_ns)"
@@ -234,7 +236,7 @@ static int exchange_layer(struct check *c, struct staged *g, const struct staged
 		       (const char *const[]){l->chain, l->diff, l->blob}, 3, (int64_t[]){l->size, l->entries}, 2,
 		       err) < 0)
 		return -err->code;
-	return index_commit(c->store, err);
+	return index_commit(&t, err);
 }
 
 static int unpack_again(struct check *c, struct staged *g, struct staged_layer *l, const char *image, struct error *err)
@@ -438,12 +440,16 @@ static int drop_others(struct check *c, const char *digest, struct error *err)
 		("DELETE FROM image_blobs WHERE image NOT IN (SELECT id FROM images) AND image IN"
 		 " (SELECT image FROM image_blobs WHERE digest = ?1)"),
 	};
+	autofd int lock = safepath_lock(c->store->root_fd, STORE_LOCK, true, true, err);
+	autotransaction struct index_transaction t = {0};
 
+	if (lock < 0 || index_begin(c->store, &t, err) < 0)
+		return -err->code;
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
 		if (index_run(c->store, err, statements[i], digest, NULL) < 0)
 			return -err->code;
 	}
-	return 0;
+	return index_commit(&t, err);
 }
 
 static int drop_blob(struct check *c, const char *digest, struct error *err)

@@ -174,10 +174,14 @@ static int drop_partials(struct prune *p, struct error *err)
 	if (safepath_list(dir, &names, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < names.count; i++) {
-		struct stat st;
+		struct stat st, named;
 		autofd int fd = safepath_child(dir, names.items[i], O_RDWR | O_NONBLOCK, &none);
 
 		if (fd < 0 || fstat(fd, &st) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		/* Between open and lock its receiver may have published it, and another may have begun a new one. */
+		if (safepath_stat(dir, names.items[i], &named) < 0 || named.st_dev != st.st_dev ||
+		    named.st_ino != st.st_ino)
 			continue;
 		if (!p->options->partial && st.st_mtim.tv_sec * NS_PER_S > p->now - STORE_KEEP_NS)
 			continue;
@@ -234,27 +238,22 @@ int store_prune(struct store *s, const struct store_prune_options *options, stru
 		.out = &result,
 		.now = clock_realtime_ns(),
 	};
-	struct error undo;
+	struct error ignored;
 
 	staging_clean(s);
 	if (index_open(s, true, err) < 0 || staging_new(s, &g, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 	autofd int use = lock < 0 ? FD_NONE : safepath_lock(s->root_fd, STORE_USE_LOCK, true, true, err);
+	autotransaction struct index_transaction t = {0};
 
-	if (lock < 0 || use < 0 || (p.options->images && find_images(&p, err) < 0) ||
-	    index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+	if (lock < 0 || use < 0 || (p.options->images && find_images(&p, err) < 0) || index_begin(s, &t, err) < 0)
 		return -err->code;
-	int r = drop_records(&p, &g, err);
-
-	if (r == 0 && !p.options->dry_run)
-		r = index_commit(s, err);
-	if (r < 0 || p.options->dry_run)
-		(void)index_run(s, &undo, "ROLLBACK", NULL);
-	if (r < 0)
+	if (drop_records(&p, &g, err) < 0 || (!p.options->dry_run && index_commit(&t, err) < 0))
 		return error_wrap(err, "prune");
+	index_transaction_done(&t); /* a dry run */
 	if (!p.options->dry_run)
-		(void)staging_collect_orphans(s, &g, &undo);
+		(void)staging_collect_orphans(s, &g, &ignored);
 	fd_close(&use);
 	fd_close(&lock);
 	if (drop_partials(&p, err) < 0)

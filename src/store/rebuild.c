@@ -283,10 +283,11 @@ static int record_salvaged(struct check *c, const struct salvage *v, size_t *kep
 
 static int fill(struct check *c, const struct salvage *v, size_t *kept, struct error *err)
 {
-	if (index_run(c->store, err, "BEGIN IMMEDIATE", NULL) < 0 || record_blobs(c, err) < 0 ||
-	    record_salvaged(c, v, kept, err) < 0)
+	autotransaction struct index_transaction t = {0};
+
+	if (index_begin(c->store, &t, err) < 0 || record_blobs(c, err) < 0 || record_salvaged(c, v, kept, err) < 0)
 		return -err->code;
-	return index_commit(c->store, err);
+	return index_commit(&t, err);
 }
 
 /* The database as it is now has all that the blobs tell. Context: the locks are held. */

@@ -222,27 +222,20 @@ int store_image_remove(struct store *s, const char *name_or_id, bool force, stru
 	autoimage struct store_image image = {0};
 	autoclean(staging_done) struct staging g = STAGING_NONE;
 	autofree char *digest = digest_reference(name_or_id);
-	struct error undo;
-	int r;
+	struct error ignored;
 
 	staging_clean(s);
 	if (index_open(s, true, err) < 0 || staging_new(s, &g, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 	autofd int use = lock < 0 ? FD_NONE : safepath_lock(s->root_fd, STORE_USE_LOCK, true, true, err);
+	autotransaction struct index_transaction t = {0};
 
-	if (lock < 0 || use < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||
-	    index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+	if (lock < 0 || use < 0 || store_image_find(s, name_or_id, &image, err) < 0 || index_begin(s, &t, err) < 0 ||
+	    remove_records(s, &image, digest, force, &result, err) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	r = remove_records(s, &image, digest, force, &result, err);
-	if (r == 0)
-		r = index_commit(s, err);
-	if (r < 0) {
-		(void)index_run(s, &undo, "ROLLBACK", NULL);
-		return r;
-	}
 	/* What has no record now goes into our folder at once, so that no later load meets it; deleting takes its time. */
-	(void)staging_collect_orphans(s, &g, &undo);
+	(void)staging_collect_orphans(s, &g, &ignored);
 	*ret = result;
 	result = (struct store_remove_result){0};
 	fd_close(&use);
@@ -336,23 +329,15 @@ int store_image_untag(struct store *s, const char *name_or_id, char *const *name
 {
 	autoclean(store_remove_result_done) struct store_remove_result result = {0};
 	autoimage struct store_image image = {0};
-	struct error undo;
 
 	if (index_open(s, true, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
+	autotransaction struct index_transaction t = {0};
 
-	if (lock < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||
-	    index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
+	if (lock < 0 || store_image_find(s, name_or_id, &image, err) < 0 || index_begin(s, &t, err) < 0 ||
+	    untag_all(s, &image, names, count, &result, err) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	int r = untag_all(s, &image, names, count, &result, err);
-
-	if (r == 0)
-		r = index_commit(s, err);
-	if (r < 0) {
-		(void)index_run(s, &undo, "ROLLBACK", NULL);
-		return r;
-	}
 	*ret = result;
 	result = (struct store_remove_result){0};
 	return 0;
@@ -361,31 +346,25 @@ int store_image_untag(struct store *s, const char *name_or_id, char *const *name
 int store_list_remove(struct store *s, const char *name, struct error *err)
 {
 	autoclean(staging_done) struct staging g = STAGING_NONE;
-	struct error undo;
+	struct error ignored;
 	int64_t known;
 
 	if (index_open(s, true, err) < 0 || staging_new(s, &g, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 
-	if (lock < 0 || index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
-		return -err->code;
-	int r = index_number(s, err, &known,
-			     "SELECT 1 FROM names n JOIN indexes i ON i.digest = n.target WHERE n.name = ?1", name,
-			     NULL);
+	autotransaction struct index_transaction t = {0};
 
-	if (r == 0 && !known)
-		r = error_set(err, ERROR_NOT_FOUND, ENOENT, "there is no manifest list '%.200s'", name);
-	if (r == 0)
-		r = index_run(s, err, "DELETE FROM names WHERE name = ?1", name, NULL);
-	if (r == 0)
-		r = drop_indexes(s, err);
-	if (r == 0)
-		r = index_commit(s, err);
-	if (r < 0) {
-		(void)index_run(s, &undo, "ROLLBACK", NULL);
-		return r;
-	}
-	(void)staging_collect_orphans(s, &g, &undo);
+	if (lock < 0 || index_begin(s, &t, err) < 0 ||
+	    index_number(s, err, &known,
+			 "SELECT 1 FROM names n JOIN indexes i ON i.digest = n.target WHERE n.name = ?1", name,
+			 NULL) < 0)
+		return -err->code;
+	if (!known)
+		return error_set(err, ERROR_NOT_FOUND, ENOENT, "there is no manifest list '%.200s'", name);
+	if (index_run(s, err, "DELETE FROM names WHERE name = ?1", name, NULL) < 0 || drop_indexes(s, err) < 0 ||
+	    index_commit(&t, err) < 0)
+		return -err->code;
+	(void)staging_collect_orphans(s, &g, &ignored);
 	return 0;
 }

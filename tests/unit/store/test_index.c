@@ -101,6 +101,51 @@ static int64_t number(struct scratch *s, const char *query)
 	return n;
 }
 
+static int64_t count_names(struct store *s)
+{
+	struct error err = {0};
+	int64_t n = -1;
+
+	CHECK_INT(index_number(s, &err, &n, "SELECT count(*) FROM names", NULL), 0);
+	return n;
+}
+
+static int add_name(struct store *s, const char *name, struct error *err)
+{
+	return index_run(s, err, "INSERT INTO names(name, image) VALUES(?1, '')", name, NULL);
+}
+
+/* Leaves the scope of a transaction after @names were added. */
+static int add_names(struct store *s, const char *const *names, bool commit, struct error *err)
+{
+	autotransaction struct index_transaction t = {0};
+
+	if (index_begin(s, &t, err) < 0)
+		return -err->code;
+	for (; *names; names++) {
+		if (add_name(s, *names, err) < 0)
+			return -err->code;
+	}
+	return commit ? index_commit(&t, err) : 0;
+}
+
+TEST(transactions_end_with_their_scope)
+{
+	autoclean(scratch_done) struct scratch s = scratch_new();
+	struct error err = {0};
+
+	REQUIRE(index_open(s.store, true, &err) == 0);
+	CHECK_INT(add_names(s.store, (const char *const[]){"a", "b", NULL}, false, &err), 0);
+	CHECK_INT(count_names(s.store), 0);
+	CHECK_INT(add_names(s.store, (const char *const[]){"a", "b", NULL}, true, &err), 0);
+	CHECK_INT(count_names(s.store), 2);
+	/* The second statement fails: the first is undone, and the next transaction can begin. */
+	CHECK(add_names(s.store, (const char *const[]){"c", "a", NULL}, true, &err) < 0);
+	CHECK_INT(count_names(s.store), 2);
+	CHECK_INT(add_names(s.store, (const char *const[]){"c", NULL}, true, &err), 0);
+	CHECK_INT(count_names(s.store), 3);
+}
+
 TEST(form_1_is_brought_up_to_date_by_a_reader)
 {
 	autoclean(scratch_done) struct scratch s = scratch_new();
