@@ -86,8 +86,12 @@ static int read_answer(int fd, struct buf *out, struct error *err)
 		char *room;
 		ssize_t n;
 
-		if (left <= 0 || (poll(&wait, 1, (int)left) == 0))
-			return error_set(err, ERROR_UNAVAILABLE, ETIMEDOUT, "it does not end");
+		int ready = left <= 0 ? 0 : poll(&wait, 1, (int)left);
+
+		if (ready < 0 && errno == EINTR)
+			continue; /* a read would wait without end */
+		if (ready <= 0)
+			return error_set(err, ERROR_UNAVAILABLE, ready ? errno : ETIMEDOUT, "it does not end");
 		room = buf_reserve(out, 4096);
 		if (!room)
 			return error_set(err, ERROR_LIMIT, EFBIG, "it answers more than %d bytes", ANSWER_BYTES_MAX);

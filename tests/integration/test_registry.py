@@ -649,6 +649,27 @@ def a_mirror_with_wrong_bytes_costs_time_only(w):
 
 
 @test
+def a_damaged_beginning_and_a_mirror_with_wrong_bytes(w):
+    """Neither is the last word: the beginning is thrown away, then the mirror is left for the registry itself."""
+    with Server() as mirror, Server() as primary:
+        for server in (mirror, primary):
+            server.add_image("x", "1", [noisy_layer(1, 100_000)])
+        data = noisy_layer(1, 100_000)
+        layer = sha(data)
+        mirror.fault = lambda method, path, headers: {"flip": True} if "/blobs/" in path else None
+        conf(w, f'[[registry]]\nprefix = "reg.example"\nlocation = "{primary.host}"\n[[registry.mirror]]\nlocation = "{mirror.host}"\n')
+        registry_bothy(w, "pull", "reg.example/y:1")  # a store
+        (w.tmp / "lib/partial/sha256").mkdir(parents=True, exist_ok=True)
+        (w.tmp / "lib/partial/sha256" / layer[7:]).write_bytes(data[:20_000] + b"wrong" + data[20_005:35_000])
+        mirror.log.clear()
+        done = registry_bothy(w, "pull", "reg.example/x:1")
+        check_equal(done.code, 0, done.err)
+        asked = [headers.get("Range") for _, path, headers in mirror.log if layer in path]
+        check_equal(asked, ["bytes=35000-", None], "of the mirror: the rest, then all")
+        check_equal(len(primary.requests("GET", layer)), 1)
+
+
+@test
 def there_and_back(w):
     """load, push to docker-registry, remove, pull. (Behind TLS, passwords and tokens: test_real_registry.py.)"""
     with docker_registry(w) as host:
