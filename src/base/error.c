@@ -30,6 +30,57 @@ static const char *const kind_names[ERROR_KIND_COUNT] = {
 	[ERROR_NO_PROGRAM] = "no program",
 };
 
+/* Where the words of the C libraries differ, glibc's are the ones that engines, scripts and people look for. */
+/* clang-format off */
+static const struct {
+	int errnum;
+	const char *text;
+} errno_words[] = {
+	{EIO, "Input/output error"},
+	{ECHILD, "No child processes"},
+	{ENOMEM, "Cannot allocate memory"},
+	{EBUSY, "Device or resource busy"},
+	{EXDEV, "Invalid cross-device link"},
+	{EMFILE, "Too many open files"},
+	{ENOTTY, "Inappropriate ioctl for device"},
+	{ESPIPE, "Illegal seek"},
+	{ERANGE, "Numerical result out of range"},
+	{EDEADLK, "Resource deadlock avoided"},
+	{ENAMETOOLONG, "File name too long"},
+	{ELOOP, "Too many levels of symbolic links"},
+	{EOVERFLOW, "Value too large for defined data type"},
+	{ENOTSOCK, "Socket operation on non-socket"},
+	{EMSGSIZE, "Message too long"},
+	{EOPNOTSUPP, "Operation not supported"},
+	{EADDRINUSE, "Address already in use"},
+	{EADDRNOTAVAIL, "Cannot assign requested address"},
+	{ENETUNREACH, "Network is unreachable"},
+	{ENETRESET, "Network dropped connection on reset"},
+	{ECONNABORTED, "Software caused connection abort"},
+	{EISCONN, "Transport endpoint is already connected"},
+	{ENOTCONN, "Transport endpoint is not connected"},
+	{ESHUTDOWN, "Cannot send after transport endpoint shutdown"},
+	{ETIMEDOUT, "Connection timed out"},
+	{EHOSTUNREACH, "No route to host"},
+	{EINPROGRESS, "Operation now in progress"},
+	{EUCLEAN, "Structure needs cleaning"},
+	{EDQUOT, "Disk quota exceeded"},
+	{EOWNERDEAD, "Owner died"},
+};
+/* clang-format on */
+
+/* A constant that no locale touches: strerror of glibc is neither. */
+static const char *library_text(int errnum)
+{
+#ifdef __GLIBC__
+	const char *text = strerrordesc_np(errnum);
+
+	return text ? text : "unknown error";
+#else
+	return strerror(errnum);
+#endif
+}
+
 const char *error_kind_name(enum error_kind kind)
 {
 	return (unsigned)kind < ERROR_KIND_COUNT ? kind_names[kind] : "unknown";
@@ -37,9 +88,10 @@ const char *error_kind_name(enum error_kind kind)
 
 const char *error_text(int errnum)
 {
-	const char *text = strerrordesc_np(errnum);
-
-	return text ? text : "unknown error";
+	for (size_t i = 0; i < ARRAY_SIZE(errno_words); i++)
+		if (errno_words[i].errnum == errnum)
+			return errno_words[i].text;
+	return library_text(errnum);
 }
 
 enum error_kind error_kind_from_errno(int errnum)

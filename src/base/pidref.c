@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,10 +27,16 @@ void pidref_done(struct pidref *p)
 	p->pid = 0;
 }
 
+/* Not every C library has a function for it. */
+static int send_signal(int pidfd, int sig)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+}
+
 /* Whether the process still exists, as a zombie at least. EPERM says that it does, but is not ours to signal. */
 static bool exists(int pidfd)
 {
-	return pidfd_send_signal(pidfd, 0, NULL, 0) == 0 || errno == EPERM;
+	return send_signal(pidfd, 0) == 0 || errno == EPERM;
 }
 
 /* The text of /proc/<pid>/stat, terminated. Returns 0/-errno. Async-signal-safe. */
@@ -102,7 +108,7 @@ int pidref_open(pid_t pid, uint64_t start_time, struct pidref *ret, struct error
 
 	if (pid <= 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "%d is not a process id", (int)pid);
-	fd = pidfd_open(pid, 0);
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd < 0)
 		return fail_gone(pid, -errno, err);
 	if (start_time) {
@@ -144,7 +150,7 @@ int pidref_kill(const struct pidref *p, int sig)
 {
 	if (p->fd < 0)
 		return -ESRCH;
-	return pidfd_send_signal(p->fd, sig, NULL, 0) < 0 ? -errno : 0;
+	return send_signal(p->fd, sig) < 0 ? -errno : 0;
 }
 
 int pidref_wait(const struct pidref *p, int *ret_status)
@@ -157,9 +163,10 @@ int pidref_wait(const struct pidref *p, int *ret_status)
 	while (waitid(P_PIDFD, (id_t)p->fd, &info, WEXITED | __WALL) < 0)
 		if (errno != EINTR)
 			return -errno;
+	/* As wait(2) has it: an exit code in the second byte, else a signal, and the bit that WCOREDUMP looks at. */
 	if (info.si_code == CLD_EXITED)
-		*ret_status = W_EXITCODE(info.si_status & 0xff, 0);
+		*ret_status = (info.si_status & 0xff) << 8;
 	else
-		*ret_status = info.si_status | (info.si_code == CLD_DUMPED ? WCOREFLAG : 0);
+		*ret_status = info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
 	return 0;
 }

@@ -159,19 +159,24 @@ void signal_reset(uint64_t ignored)
 
 int signal_open_fd(const int *sigs, size_t count, sigset_t *ret_old, struct error *err)
 {
-	sigset_t set;
+	uint64_t set = 0; /* the kernel's form: a sigset_t takes no signal that the C library keeps to itself */
+	sigset_t old;
 	int fd;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < count; i++)
-		if (sigaddset(&set, sigs[i]) < 0)
+	sigemptyset(&old);
+	for (size_t i = 0; i < count; i++) {
+		if (sigs[i] < 1 || sigs[i] > SIGNAL_MAX)
 			return error_set(err, ERROR_INTERNAL, EINVAL, "signal %d does not exist", sigs[i]);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+		set |= UINT64_C(1) << (sigs[i] - 1);
+	}
+	fd = (int)syscall(SYS_signalfd4, -1, &set, KERNEL_SIGSET_BYTES, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return error_sys(err, errno, "open a file for signals");
-	if (sigprocmask(SIG_BLOCK, &set, ret_old) < 0) {
+	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, &old, KERNEL_SIGSET_BYTES) < 0) {
 		close(fd);
 		return error_sys(err, errno, "block signals");
 	}
+	if (ret_old)
+		*ret_old = old;
 	return fd;
 }

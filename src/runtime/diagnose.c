@@ -23,6 +23,10 @@
 
 #define HEAD_BYTES 4096
 
+#ifndef EM_LOONGARCH /* musl 1.2.3 has not */
+#define EM_LOONGARCH 258
+#endif
+
 #if defined(__x86_64__)
 #define OUR_MACHINE EM_X86_64
 #elif defined(__aarch64__)

@@ -222,7 +222,7 @@ int safepath_rename(int from_fd, const char *from, int to_fd, const char *to, un
 {
 	if (check_name(from, err) < 0 || check_name(to, err) < 0)
 		return -err->code;
-	if (renameat2(from_fd, from, to_fd, to, flags) < 0)
+	if (syscall(SYS_renameat2, from_fd, from, to_fd, to, flags) < 0) /* musl 1.2.3 has no function for it */
 		return error_sys(err, errno, "rename '%s' to '%s'", from, to);
 	return 0;
 }

@@ -149,6 +149,16 @@ TEST(kinds_follow_errno)
 	CHECK_INT(error_kind_from_errno(EIO), ERROR_INTERNAL);
 }
 
+/* With any C library: engines and scripts look for these words. */
+TEST(the_words_of_errno_are_those_of_glibc)
+{
+	for (int e = 1; e < 134; e++) {
+		const char *text = strerrordesc_np(e);
+
+		CHECK_STR(error_text(e), text ? text : "unknown error");
+	}
+}
+
 TEST(fits_one_atomic_pipe_write)
 {
 	CHECK(sizeof(struct error) <= PIPE_BUF);
