@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/bothy.h"
+#include "cli/list.h"
 
 struct diff_options {
 	bool stat;
@@ -16,14 +17,20 @@ struct diff_options {
 /* clang-format off */
 static const struct option table[] = {
 	{"stat", 0, OPTION_BOOL, offsetof(struct diff_options, stat), NULL, "say what changed of each file, and sums at the end", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct diff_options, format), "table|json", "table, or json: one object a file", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct diff_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
 	OPTION_END,
 };
+
+static const struct list_field fields[] = {
+	{"Kind", "KIND"}, {"Path", "PATH"}, {"Changed", "CHANGED"}, {"Old", "OLD"}, {"New", "NEW"}, {NULL, NULL},
+};
+static const struct list_kind kind = {.fields = fields};
 /* clang-format on */
 
 /* What the sums at the end are made of. */
 struct sums {
 	const struct diff_options *options;
+	struct list *list; /* borrowed; NULL: the command's own lines */
 	uint64_t count[UNPACK_CHANGE_KIND_COUNT];
 	uint64_t added_bytes, removed_bytes;
 };
@@ -61,10 +68,10 @@ static struct json *status_json(const struct store_status *s)
 	return j;
 }
 
-static int print_json_line(const struct store_change *c)
+static struct json *change_json(const struct store_change *c)
 {
-	autojson struct json *j = json_new_object();
-	autobuf struct buf text = BUF_INIT(1 << 16), path = BUF_INIT(4200);
+	struct json *j = json_new_object();
+	autobuf struct buf path = BUF_INIT(4200);
 	const char letter[] = {letters[c->kind], '\0'};
 	struct json *what = json_new_array();
 
@@ -76,13 +83,9 @@ static int print_json_line(const struct store_change *c)
 			json_push(what, json_new_str(store_changed_name(bit)));
 	}
 	json_set(j, "Changed", what);
-	if (c->old.mode && !(c->what & UNPACK_CHANGED_BELOW))
-		json_set(j, "Old", status_json(&c->old));
-	if (c->new.mode && !(c->what & UNPACK_CHANGED_BELOW))
-		json_set(j, "New", status_json(&c->new));
-	if (json_write(j, false, &text))
-		printf("%s\n", buf_str(&text));
-	return 0;
+	json_set(j, "Old", c->old.mode && !(c->what & UNPACK_CHANGED_BELOW) ? status_json(&c->old) : NULL);
+	json_set(j, "New", c->new.mode && !(c->what & UNPACK_CHANGED_BELOW) ? status_json(&c->new) : NULL);
+	return j;
 }
 
 /* What changed, in words: "content +12B, mode 0644 to 0600". */
@@ -124,8 +127,8 @@ static int print_change(const struct store_change *c, void *arg, struct error *e
 		s->added_bytes += c->new.size - c->old.size;
 	else
 		s->removed_bytes += c->old.size - c->new.size;
-	if (str_eq(s->options->format, "json"))
-		return print_json_line(c);
+	if (s->list)
+		return list_add(s->list, change_json(c), err);
 	autofree char *path = str_neutral(c->path);
 
 	printf("%c /%s", letters[c->kind], path);
@@ -152,20 +155,24 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	const struct diff_options *o = options;
 	struct sums sums = {.options = o};
 	autoengine struct engine *e = NULL;
+	autolist struct list *list = NULL;
 	struct store *store;
 	int r;
 
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_INVALID, EINVAL, "--format: expected table or json, got \"%s\"", o->format);
-	r = bothy_open(global, &e, err);
+	r = list_new_unless_own(&kind, o->format, &list, err);
+	if (r == 0)
+		r = bothy_open(global, &e, err);
 	if (r == 0)
 		r = engine_store(e, &store, err);
+	sums.list = list;
 	if (r == 0)
 		r = store_image_diff(store, args->count > 1 ? args->items[0] : NULL, args->items[args->count - 1],
 				     print_change, &sums, err);
 	if (r < 0)
 		return r;
-	if (o->stat && !str_eq(o->format, "json"))
+	if (list)
+		return list_end(list, err);
+	if (o->stat)
 		print_sums(&sums);
 	return 0;
 }
@@ -178,7 +185,8 @@ const struct command cmd_image_diff = {
 		"A: only the second image has it; D: only the first; C: both, but they differ in type, content, mode, owner, "
 		"target or attributes, or something in this folder does. Times are not compared. With one image: what its "
 		"uppermost layer changes.",
-	.examples = "  bothy image diff debian:12.1 debian:12.2\n  bothy image diff --stat app:old app:new",
+	.examples =
+		"  bothy image diff debian:12.1 debian:12.2\n  bothy image diff --format '{{.Path}}' app:old app:new\n  bothy image diff --stat app:old app:new",
 	.options = table,
 	.options_size = sizeof(struct diff_options),
 	.min_args = 1,

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/bothy.h"
+#include "cli/list.h"
 
 struct mount_options {
 	bool all, force;
@@ -15,9 +16,14 @@ struct mount_options {
 /* clang-format off */
 static const struct option mount_table[] = {
 	{"all", 'a', OPTION_BOOL, offsetof(struct mount_options, all), NULL, "mount all images", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct mount_options, format), "table|json", "of the list of mounts: table, or json", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct mount_options, format), "FORMAT", "of the list of mounts: table, json (one array), or a template", 0},
 	OPTION_END,
 };
+
+static const struct list_field fields[] = {
+	{"id", "IMAGE ID"}, {"Repositories", "REPOSITORIES"}, {"mountpoint", "MOUNTPOINT"}, {NULL, NULL},
+};
+static const struct list_kind kind = {.fields = fields};
 
 static const struct option unmount_table[] = {
 	{"all", 'a', OPTION_BOOL, offsetof(struct mount_options, all), NULL, "unmount all images", 0},
@@ -37,34 +43,50 @@ static char *title(struct store *store, const char *id)
 	return str_neutral(names.names[0].name);
 }
 
+static struct json *mount_json(const struct store_mount *m, const char *name)
+{
+	struct json *j = json_new_object(), *names = json_new_array();
+
+	json_push(names, json_new_str(name));
+	json_set(j, "id", json_new_str(m->image + 7));
+	json_set(j, "Repositories", names);
+	json_set(j, "mountpoint", json_new_str(m->path));
+	return j;
+}
+
+/* podman's json is one array. */
+static int print_array(const struct json *all)
+{
+	autobuf struct buf text = BUF_INIT(16 << 20);
+
+	if (json_write(all, true, &text))
+		printf("%s\n", buf_str(&text));
+	return 0;
+}
+
 static int list(struct store *store, const struct mount_options *o, struct error *err)
 {
 	autoclean(store_mounts_done) struct store_mounts mounts = {0};
+	const bool as_array = str_eq(o->format, "json");
 	autojson struct json *all = json_new_array();
-	autobuf struct buf text = BUF_INIT(16 << 20);
+	autolist struct list *l = NULL;
 
-	if (store_mount_list(store, &mounts, err) < 0)
+	if ((!as_array && list_new_unless_own(&kind, o->format, &l, err) < 0) ||
+	    store_mount_list(store, &mounts, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < mounts.count; i++) {
 		autofree char *name = title(store, mounts.items[i].image), *path = str_neutral(mounts.items[i].path);
-		struct json *j;
 
 		if (!mounts.items[i].live)
 			continue;
-		if (!str_eq(o->format, "json")) {
+		if (as_array)
+			json_push(all, mount_json(&mounts.items[i], name));
+		else if (!l)
 			printf("%s %s\n", name, path);
-			continue;
-		}
-		j = json_new_object();
-		json_set(j, "id", json_new_str(mounts.items[i].image + 7));
-		json_set(j, "Repositories", json_new_array());
-		json_push(json_get(j, "Repositories"), json_new_str(name));
-		json_set(j, "mountpoint", json_new_str(mounts.items[i].path));
-		json_push(all, j);
+		else if (list_add(l, mount_json(&mounts.items[i], name), err) < 0)
+			return -err->code;
 	}
-	if (str_eq(o->format, "json") && json_write(all, true, &text))
-		printf("%s\n", buf_str(&text));
-	return 0;
+	return as_array ? print_array(all) : l ? list_end(l, err) : 0;
 }
 
 static int mount_one(struct engine *e, const char *name, bool with_name, struct error *err)
@@ -101,8 +123,6 @@ static int run_mount(void *global, void *options, const struct args *args, struc
 	struct store *store;
 	int r;
 
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_INVALID, EINVAL, "--format: expected table or json, got \"%s\"", o->format);
 	if (o->all && args->count > 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "--all: takes no images");
 	r = bothy_open(global, &e, err);

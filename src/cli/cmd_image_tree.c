@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/list.h"
 
 #define DEPTH_MAX 512 /* layers of an image are fewer */
 
@@ -20,9 +21,12 @@ struct tree_options {
 static const struct option table[] = {
 	{"why", 0, OPTION_BOOL, offsetof(struct tree_options, why), NULL, "say what keeps the image or layer, and what removing it would free", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct tree_options, no_trunc), NULL, "print whole ids and commands", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct tree_options, format), "table|json", "table, or json: one document", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct tree_options, format), "FORMAT", "table, json, or a template; of one document with .Images and .Layers", 0},
 	OPTION_END,
 };
+
+static const struct list_field fields[] = {{"Images", "IMAGES"}, {"Layers", "LAYERS"}, {NULL, NULL}};
+static const struct list_kind kind = {.fields = fields};
 /* clang-format on */
 
 struct print {
@@ -244,10 +248,10 @@ static struct json *image_json(const struct print *p, const struct store_tree_im
 	return j;
 }
 
-static int print_json(const struct print *p, const struct store_tree_image *only, struct error *err)
+/* The whole as one document. */
+static struct json *tree_json(const struct print *p, const struct store_tree_image *only)
 {
-	autojson struct json *j = json_new_object();
-	autobuf struct buf text = BUF_INIT(256 << 20);
+	struct json *j = json_new_object();
 	struct json *images = json_new_array(), *layers = json_new_array();
 
 	for (size_t i = 0; i < p->tree->image_count; i++) {
@@ -260,10 +264,7 @@ static int print_json(const struct print *p, const struct store_tree_image *only
 	}
 	json_set(j, "Images", images);
 	json_set(j, "Layers", layers);
-	if (!json_write(j, true, &text))
-		return error_set(err, ERROR_LIMIT, E2BIG, "the list of images is too long");
-	printf("%s\n", buf_str(&text));
-	return 0;
+	return j;
 }
 
 /* ---- choosing ---- */
@@ -309,8 +310,8 @@ static const struct store_tree_image *find_image(struct store *store, const stru
 	return NULL;
 }
 
-static int show(struct store *store, const struct tree_options *o, const struct store_tree *tree, const char *name,
-		struct error *err)
+static int show(struct store *store, const struct tree_options *o, const struct store_tree *tree, struct list *list,
+		const char *name, struct error *err)
 {
 	autoclean(print_done) struct print p = {.tree = tree, .options = o};
 	const struct store_tree_image *only = NULL;
@@ -329,8 +330,8 @@ static int show(struct store *store, const struct tree_options *o, const struct 
 			return -err->code;
 	}
 	choose(&p, only);
-	if (str_eq(o->format, "json"))
-		return print_json(&p, only, err);
+	if (list)
+		return list_add(list, tree_json(&p, only), err) < 0 ? -err->code : list_end(list, err);
 	for (size_t i = 0; o->why && i < tree->image_count; i++) {
 		if (!only || only == &tree->images[i])
 			why_image(&p, &tree->images[i]);
@@ -348,17 +349,18 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	autoclean(store_tree_done) struct store_tree tree = {0};
 	const struct tree_options *o = options;
 	autoengine struct engine *e = NULL;
+	autolist struct list *list = NULL;
 	struct store *store;
 	int r;
 
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_INVALID, EINVAL, "--format: expected table or json, got \"%s\"", o->format);
-	r = bothy_open(global, &e, err);
+	r = list_new_unless_own(&kind, o->format, &list, err);
+	if (r == 0)
+		r = bothy_open(global, &e, err);
 	if (r == 0)
 		r = engine_store(e, &store, err);
 	if (r == 0)
 		r = store_tree_read(store, &tree, err);
-	return r < 0 ? r : show(store, o, &tree, args->count ? args->items[0] : NULL, err);
+	return r < 0 ? r : show(store, o, &tree, list, args->count ? args->items[0] : NULL, err);
 }
 
 const struct command cmd_image_tree = {

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/bothy.h"
+#include "cli/list.h"
 
 struct verify_options {
 	bool quiet;
@@ -16,10 +17,22 @@ struct verify_options {
 /* clang-format off */
 static const struct option table[] = {
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct verify_options, quiet), NULL, "print findings only", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct verify_options, format), "FORMAT", "table, or json: one object a finding", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct verify_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
 	OPTION_END,
 };
+
+static const struct list_field fields[] = {
+	{"Image", "IMAGE"}, {"Layer", "LAYER"}, {"Blob", "BLOB"}, {"Path", "PATH"}, {"Kind", "KIND"}, {"Text", "TEXT"}, {NULL, NULL},
+};
+static const struct list_kind kind = {.fields = fields};
 /* clang-format on */
+
+struct verify {
+	const struct verify_options *options;
+	struct store *store;
+	struct list *list; /* borrowed; NULL: the command's own lines */
+	struct store_findings findings;
+};
 
 static void show_progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
@@ -30,19 +43,17 @@ static void show_progress(void *arg, const char *what, uint64_t done, uint64_t t
 	(void)fprintf(stderr, "\r\033[K%s: %s, %s of %s", (const char *)arg, what, size, of);
 }
 
-static void print_json_line(const struct store_finding *f)
+static struct json *finding_json(const struct store_finding *f)
 {
-	autojson struct json *j = json_new_object();
-	autobuf struct buf text = BUF_INIT(1 << 20);
+	struct json *j = json_new_object();
 
-	json_set_str(j, "Image", f->image);
-	json_set_str(j, "Layer", f->layer);
-	json_set_str(j, "Blob", f->blob);
-	json_set_str(j, "Path", f->path);
+	json_set(j, "Image", json_new_str(f->image ? f->image : ""));
+	json_set(j, "Layer", json_new_str(f->layer ? f->layer : ""));
+	json_set(j, "Blob", json_new_str(f->blob ? f->blob : ""));
+	json_set(j, "Path", json_new_str(f->path ? f->path : ""));
 	json_set(j, "Kind", json_new_str(store_finding_name(f->kind)));
 	json_set(j, "Text", json_new_str(f->text));
-	if (json_write(j, false, &text))
-		printf("%s\n", buf_str(&text));
+	return j;
 }
 
 static void print_finding(const struct store_finding *f)
@@ -59,28 +70,12 @@ static void print_finding(const struct store_finding *f)
 	printf("%s%s\n", f->layer || f->path || f->blob ? ": " : "", text);
 }
 
-/* Verify one image and print what was found. Returns 0 or <0; @findings has all so far. */
-static int verify_one(struct store *store, const char *name, const struct verify_options *o,
-		      struct store_findings *findings, struct error *err)
+/* The findings from @before on, in the command's own lines. @total: of this image, also those that were not kept. */
+static void print_own(const struct verify *v, const char *shown, size_t before, uint64_t total)
 {
-	bool tty = isatty(STDERR_FILENO);
-	autofree char *shown = str_neutral(name);
-	const struct store_verify_options how = {.progress = tty && !o->quiet ? show_progress : NULL, .arg = shown};
-	size_t before = findings->count;
-	uint64_t total = findings->total;
-	int r = store_image_verify(store, name, &how, findings, err);
+	const struct store_findings *findings = &v->findings;
 
-	if (how.progress)
-		(void)fprintf(stderr, "\r\033[K");
-	if (r < 0)
-		return error_wrap(err, "verify %s", name);
-	total = findings->total - total;
-	if (str_eq(o->format, "json")) {
-		for (size_t i = before; i < findings->count; i++)
-			print_json_line(&findings->items[i]);
-		return 0;
-	}
-	if (total == 0 && !o->quiet)
+	if (total == 0 && !v->options->quiet)
 		printf("%s: good\n", shown);
 	if (total > 0)
 		printf("%s: %llu finding%s\n", shown, (unsigned long long)total, total == 1 ? "" : "s");
@@ -88,46 +83,77 @@ static int verify_one(struct store *store, const char *name, const struct verify
 		print_finding(&findings->items[i]);
 	if (total > findings->count - before)
 		printf("  and %llu more\n", (unsigned long long)total - (findings->count - before));
+}
+
+/* Verify one image and print what was found. Returns 0 or <0; v->findings has all so far. */
+static int verify_one(struct verify *v, const char *name, struct error *err)
+{
+	bool tty = isatty(STDERR_FILENO);
+	autofree char *shown = str_neutral(name);
+	const struct store_verify_options how = {.progress = tty && !v->options->quiet ? show_progress : NULL,
+						 .arg = shown};
+	const size_t before = v->findings.count;
+	const uint64_t total = v->findings.total;
+	int r = store_image_verify(v->store, name, &how, &v->findings, err);
+
+	if (how.progress)
+		(void)fprintf(stderr, "\r\033[K");
+	if (r < 0)
+		return error_wrap(err, "verify %s", name);
+	if (!v->list)
+		print_own(v, shown, before, v->findings.total - total);
+	for (size_t i = before; v->list && i < v->findings.count; i++) {
+		if (list_add(v->list, finding_json(&v->findings.items[i]), err) < 0)
+			return -err->code;
+	}
 	return 0;
 }
 
-static int verify_all(struct store *store, const struct verify_options *o, struct store_findings *findings,
-		      struct error *err)
+static int verify_all(struct verify *v, struct error *err)
 {
 	autoclean(store_image_list_done) struct store_image_list list = {0};
 
-	if (store_image_list(store, &list, err) < 0)
+	if (store_image_list(v->store, &list, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < list.count; i++) {
 		const struct store_image_row *row = &list.rows[i];
 
 		if (i > 0 && str_eq(row->id, list.rows[i - 1].id))
 			continue; /* a further name */
-		if (verify_one(store, row->name ? row->name : row->id, o, findings, err) < 0 &&
+		if (verify_one(v, row->name ? row->name : row->id, err) < 0 &&
 		    err->kind != ERROR_NOT_FOUND) /* removed meanwhile */
 			return -err->code;
 	}
 	return 0;
 }
 
+static int verify_named(struct verify *v, const struct args *args, struct error *err)
+{
+	for (size_t i = 0; i < args->count; i++) {
+		if (verify_one(v, args->items[i], err) < 0)
+			return -err->code;
+	}
+	return args->count ? 0 : verify_all(v, err);
+}
+
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
-	autoclean(store_findings_done) struct store_findings findings = {0};
-	const struct verify_options *o = options;
+	struct verify v = {.options = options};
+	autolist struct list *list = NULL;
 	autoengine struct engine *e = NULL;
-	struct store *store;
 	int r;
 
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_INVALID, EINVAL, "--format: expected table or json, got \"%s\"", o->format);
-	r = bothy_open(global, &e, err);
+	if (list_new_unless_own(&kind, v.options->format, &list, err) < 0 || bothy_open(global, &e, err) < 0 ||
+	    engine_store(e, &v.store, err) < 0)
+		return -err->code;
+	v.list = list;
+	r = verify_named(&v, args, err);
+	if (r == 0 && list)
+		r = list_end(list, err);
 	if (r == 0)
-		r = engine_store(e, &store, err);
-	if (r == 0 && args->count == 0)
-		r = verify_all(store, o, &findings, err);
-	for (size_t i = 0; r == 0 && i < args->count; i++)
-		r = verify_one(store, args->items[i], o, &findings, err);
-	return r < 0 ? r : findings.total > 0;
+		r = v.findings.total > 0;
+	store_findings_done(&v.findings);
+	return r;
 }
 
 const struct command cmd_image_verify = {

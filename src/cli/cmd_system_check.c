@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/bothy.h"
+#include "cli/list.h"
 
 struct check_options {
 	bool quick, repair;
@@ -17,9 +18,14 @@ struct check_options {
 static const struct option table[] = {
 	{"quick", 0, OPTION_BOOL, offsetof(struct check_options, quick), NULL, "look at presence and sizes, read no content", 0},
 	{"repair", 0, OPTION_BOOL, offsetof(struct check_options, repair), NULL, "mend what can be mended, remove what can't and is not in use", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct check_options, format), "FORMAT", "table, or json: one object", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct check_options, format), "FORMAT", "table, json, or a template; of one object with .Problems", 0},
 	OPTION_END,
 };
+
+static const struct list_field fields[] = {
+	{"Images", "IMAGES"}, {"Layers", "LAYERS"}, {"Blobs", "BLOBS"}, {"BytesRead", "READ"}, {"Problems", "PROBLEMS"}, {NULL, NULL},
+};
+static const struct list_kind kind = {.fields = fields};
 /* clang-format on */
 
 static void show_progress(void *arg, const char *what, uint64_t done, uint64_t total)
@@ -40,10 +46,9 @@ static struct json *problem_json(const struct store_problem *p)
 	return j;
 }
 
-static int print_json(const struct store_check_result *r, struct error *err)
+static struct json *result_json(const struct store_check_result *r)
 {
-	autojson struct json *j = json_new_object(), *list = json_new_array();
-	autobuf struct buf text = BUF_INIT(64u << 20);
+	struct json *j = json_new_object(), *list = json_new_array();
 
 	json_set(j, "Images", json_new_i64((int64_t)r->images));
 	json_set(j, "Layers", json_new_i64((int64_t)r->layers));
@@ -51,11 +56,8 @@ static int print_json(const struct store_check_result *r, struct error *err)
 	json_set(j, "BytesRead", json_new_i64((int64_t)r->bytes));
 	for (size_t i = 0; i < r->problem_count; i++)
 		json_push(list, problem_json(&r->problems[i]));
-	json_set(j, "Problems", json_ref(list));
-	if (!json_write(j, false, &text))
-		return error_set(err, ERROR_LIMIT, E2BIG, "too many problems to print");
-	printf("%s\n", buf_str(&text));
-	return 0;
+	json_set(j, "Problems", list);
+	return j;
 }
 
 static void print_table(const struct store_check_result *r)
@@ -93,15 +95,15 @@ static int run(void *global, void *options, const struct args *args, struct erro
 		.repair = o->repair,
 		.progress = isatty(STDERR_FILENO) ? show_progress : NULL,
 	};
+	autolist struct list *list = NULL;
 	autoengine struct engine *e = NULL;
 	size_t mended = 0;
 	int r;
 
 	(void)args;
-	if (o->format && !str_eq(o->format, "json") && !str_eq(o->format, "table"))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "--format: expected table or json, got \"%s\"",
-				 o->format);
-	r = bothy_open(global, &e, err);
+	r = list_new_unless_own(&kind, o->format, &list, err);
+	if (r == 0)
+		r = bothy_open(global, &e, err);
 	if (r == 0)
 		r = engine_check(e, &how, &result, err);
 	if (how.progress)
@@ -110,9 +112,9 @@ static int run(void *global, void *options, const struct args *args, struct erro
 		return r;
 	for (size_t i = 0; i < result.problem_count; i++)
 		mended += result.problems[i].outcome == STORE_MENDED;
-	if (!str_eq(o->format, "json"))
+	if (!list)
 		print_table(&result);
-	else if (print_json(&result, err) < 0)
+	else if (list_add(list, result_json(&result), err) < 0 || list_end(list, err) < 0)
 		return -err->code;
 	return mended < result.problem_count;
 }

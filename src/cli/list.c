@@ -83,6 +83,12 @@ int list_new(const struct list_kind *kind, const char *format, bool quiet, struc
 	return 0;
 }
 
+int list_new_unless_own(const struct list_kind *kind, const char *format, struct list **ret, struct error *err)
+{
+	*ret = NULL;
+	return !format || !*format || str_eq(format, "table") ? 0 : list_new(kind, format, false, ret, err);
+}
+
 void list_free(struct list *l)
 {
 	if (!l)

@@ -35,6 +35,9 @@ struct list; /* opaque */
 #define autolist __attribute__((cleanup(list_cleanup)))
 /* Returns 0, or <0 INVALID with "--format" in front. */
 int list_new(const struct list_kind *kind, const char *format, bool quiet, struct list **ret, struct error *err);
+/* For commands whose own view is no table of rows: NULL in @ret when that is what is wanted (no format, or "table"); else as list_new,
+ * where kind->table and kind->quiet are not needed. */
+int list_new_unless_own(const struct list_kind *kind, const char *format, struct list **ret, struct error *err);
 void list_free(struct list *l);
 static inline void list_cleanup(struct list **l)
 {

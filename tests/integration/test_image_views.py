@@ -403,3 +403,30 @@ def the_same_digest_gives_the_same_files_in_two_stores(w):
     check(len(trees[0]) > 15, "files")
     ids = [json.loads(run("image", "tree", "--format", "json", "team/app:1"))["Images"][0]["ID"] for run in (lambda *a: ok(w, *a), there)]
     check_equal(ids[0], ids[1])
+
+
+@test
+def formats_of_views(w):
+    """--format is the same everywhere: a template, a table of one's own, or what is wrong with it."""
+    for n, files in enumerate(({"a": b"1", "same": b"x"}, {"b": b"22", "same": b"x"})):
+        (w.tmp / f"{n}.tar").write_bytes(b"".join(hostile.entry(name, data) for name, data in files.items()) + hostile.END)
+        ok(w, "import", w.tmp / f"{n}.tar", f"team/v{n}:1")
+    pair = ("team/v0:1", "team/v1:1")
+    check_equal(ok(w, "image", "diff", "--format", "{{.Kind}}={{.Path}}", *pair), "D=/a\nA=/b\n")
+    check_equal(ok(w, "image", "diff", "--format", "table {{.Path}}\t{{.Kind}}", *pair), "PATH      KIND\n/a        D\n/b        A\n")
+    check_equal(ok(w, "image", "diff", "--format", "{{if .New}}{{.New.Size}}{{end}}", *pair), "\n2\n")
+    check_equal(ok(w, "image", "diff", "--format", "table", *pair), ok(w, "image", "diff", *pair))
+    tree = json.loads(ok(w, "image", "tree", "--format", "json"))
+    check_equal(ok(w, "image", "tree", "--format", "{{len .Images}} {{(index .Layers 0).ID}}"), f"2 {tree['Layers'][0]['ID']}\n")
+    check_equal(ok(w, "image", "verify", "--format", "{{.Path}}"), "")
+    for words in (("diff", *pair), ("tree",), ("verify",)):
+        done = w.bothy("image", words[0], "--format", "{{.Path", *words[1:])
+        check_equal((done.code, done.out), (125, ""))
+        check_in("--format: column", done.err)
+    done = w.bothy("image", "tree", "--format", "{{.None}}")
+    check_in("can't evaluate field None", done.err)
+    folder = next((w.tmp / "lib/layers").glob("*/diff/b")).parent
+    (folder / "b").write_text("other")
+    done = w.bothy("image", "verify", "--format", "{{.Kind}} {{.Path}} {{.Blob}}")
+    check_equal(done.code, 1)
+    check_in("content b", done.out)
