@@ -48,6 +48,13 @@ int process_set_dumpable(bool on, struct error *err)
 	return 0;
 }
 
+void process_wipe_environment(void)
+{
+	for (char **e = environ; e && *e; e++)
+		if (!str_starts(*e, "BOTHY_"))
+			memset(*e, 0, strlen(*e));
+}
+
 int process_set_no_new_privs(struct error *err)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0)
@@ -159,6 +166,22 @@ int process_close_from(int first, bool close_now, int proc_self_fd, struct error
 		return 0;
 	r = close_from_old(first, close_now, proc_self_fd);
 	return r < 0 ? error_sys(err, -r, "close what is left open") : 0;
+}
+
+int process_close_but(int first, const int *keep, size_t count, int also, struct error *err)
+{
+	for (;;) {
+		int next = also >= first ? also : INT_MAX;
+
+		for (size_t i = 0; i < count; i++)
+			if (keep[i] >= first && keep[i] < next)
+				next = keep[i];
+		if (next == INT_MAX)
+			return process_close_from(first, true, FD_NONE, err);
+		for (; first < next && syscall(SYS_close_range, first, next - 1, 0) < 0; first++)
+			(void)close(first);
+		first = next + 1;
+	}
 }
 
 /* ---- working directory ------------------------------------------------------------------------------------------------ */

@@ -219,11 +219,16 @@ int mount_new(const char *fstype, const char *source, const struct mount_param *
 	      uint64_t sb_flags, uint64_t attrs, struct error *err)
 {
 	autofd int fs = open_fs(fstype, err);
+
+	return fs < 0 ? fs : mount_new_from(fs, fstype, source, params, count, data, sb_flags, attrs, err);
+}
+
+int mount_new_from(int fs, const char *fstype, const char *source, const struct mount_param *params, size_t count,
+		   const char *data, uint64_t sb_flags, uint64_t attrs, struct error *err)
+{
 	long fd;
 	int r;
 
-	if (fs < 0)
-		return fs;
 	if (source && *source) {
 		r = set_option(fs, fstype, "source", source, FD_NONE, err);
 		if (r < 0)

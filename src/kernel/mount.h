@@ -32,6 +32,18 @@ struct mount_param {
 int mount_new(const char *fstype, const char *source, const struct mount_param *params, size_t count, const char *data,
 	      uint64_t sb_flags, uint64_t attrs, struct error *err);
 
+/* The same on a file system context (fsopen(2)) that the caller has; borrowed, and of no use afterwards. */
+int mount_new_from(int fs, const char *fstype, const char *source, const struct mount_param *params, size_t count,
+		   const char *data, uint64_t sb_flags, uint64_t attrs, struct error *err);
+
+/* procfs.c: mount_new of a procfs that shows the pid namespace @pid_ns (a descriptor of it; ours or one below it), without a
+ * process of ours in there that its inhabitants could make anything of (V02). Where the kernel lacks the option for that
+ * (Linux 6.18), a short-lived process without rights, files and a root of the host opens the context there; what it
+ * hands out is checked to be a procfs. Needs CAP_SYS_ADMIN over the user namespaces of the mount and of @pid_ns, and a
+ * caller without threads. Returns the fd, or <0 as mount_new. */
+int mount_new_proc(int pid_ns, const char *source, const char *data, uint64_t sb_flags, uint64_t attrs,
+		   struct error *err);
+
 /* Clone what @dirfd/@path refers to as a detached mount (or tree with @recursive). @path may be "" (the fd itself).
  * @flags: AT_SYMLINK_NOFOLLOW or 0. */
 int mount_clone(int dirfd, const char *path, bool recursive, int flags, struct error *err);

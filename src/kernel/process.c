@@ -256,22 +256,10 @@ struct joiner {
 static int drop_fds(const struct process_clone *how, struct error *err)
 {
 	const int cgroup = how->placed && *how->placed ? FD_NONE : how->cgroup_fd;
-	int from = how->keep_from;
 
 	if (unshare(CLONE_FILES) < 0)
 		return error_sys(err, errno, "make a table of descriptors");
-	for (;;) {
-		int next = cgroup >= from ? cgroup : INT_MAX;
-
-		for (size_t i = 0; i < how->keep_count; i++)
-			if (how->keep[i] >= from && how->keep[i] < next)
-				next = how->keep[i];
-		if (next == INT_MAX)
-			return process_close_from(from, true, FD_NONE, err);
-		for (; from < next && syscall(SYS_close_range, from, next - 1, 0) < 0; from++)
-			(void)close(from);
-		from = next + 1;
-	}
+	return process_close_but(how->keep_from, how->keep, how->keep_count, cgroup, err);
 }
 
 static int join_and_clone(struct joiner *j)

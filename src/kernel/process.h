@@ -89,6 +89,9 @@ const char *process_ns_flag_name(uint64_t flag);
 int process_new_keyring(const char *name, struct error *err);
 /* PR_SET_DUMPABLE. Undumpable hides /proc/self from equals (CVE-2019-5736, CVE-2016-9962) and makes its files root's. */
 int process_set_dumpable(bool on, struct error *err);
+/* Overwrite the strings of our environment, which others may read in our memory; those of bothy's own (BOTHY_*) stay. For a
+ * process with a memory of its own. Cannot fail. */
+void process_wipe_environment(void);
 /* PR_SET_NO_NEW_PRIVS. */
 int process_set_no_new_privs(struct error *err);
 /* PR_SET_PDEATHSIG; @parent: our parent must still be this pidfd, else <0 NOT_FOUND (FD_NONE: not checked). 0 clears. */
@@ -105,6 +108,9 @@ int process_set_sid(struct error *err);
  * our "fd" directory in a verified procfs), or with FD_NONE all below the table's size.
  * Source: CVE-2024-21626 (V02). */
 int process_close_from(int first, bool close_now, int proc_self_fd, struct error *err);
+
+/* Close every fd from @first up but the @count ones in @keep and @also, in any order; numbers below @first are ignored. */
+int process_close_but(int first, const int *keep, size_t count, int also, struct error *err);
 
 /* Change to @path (absolute, of the root we are in) and prove that the result is inside: getcwd must name it from "/"
  * (not "(unreachable)"). Call after every fd but the needed ones is closed or close-on-exec.

@@ -308,6 +308,9 @@ int entry_confine(struct entry *e, int *ret_notify, struct error *err)
 	int notify = FD_NONE;
 	int r = 0;
 
+	*ret_notify = FD_NONE;
+	if (e->confined)
+		return 0;
 	if (e->process->no_new_privileges)
 		r = process_set_no_new_privs(err);
 	for (unsigned i = 0; i < e->preserve_fds; i++)
@@ -329,6 +332,17 @@ int entry_confine(struct entry *e, int *ret_notify, struct error *err)
 	}
 	if (r == 0)
 		*ret_notify = notify;
+	return r;
+}
+
+int entry_confine_now(struct entry *e, struct error *err)
+{
+	int none;
+	int r = entry_confine(e, &none, err);
+
+	if (r == 0 && e->caps_held)
+		r = caps_set(&e->final_caps, NULL, err);
+	e->confined = true;
 	return r;
 }
 

@@ -32,6 +32,7 @@ struct entry {
 	int self_fd;                 /* owned; our own directory in it */
 	char path[PATH_MAX];         /* what will be executed; filled by entry_lookup */
 	struct caps_sets final_caps; /* in force from entry_confine on */
+	bool confined;               /* entry_confine has been done already */
 	bool caps_held;              /* CAP_SYS_ADMIN is kept in the permitted set for the filter's installation */
 };
 
@@ -56,6 +57,9 @@ int entry_label(struct entry *e, struct error *err);
 /* no_new_privs, descriptors, final capabilities, seccomp. @ret_notify: the listener's fd or
  * FD_NONE. After this only entry_exec may follow (and handing over @ret_notify). */
 int entry_confine(struct entry *e, int *ret_notify, struct error *err);
+/* entry_confine some steps before the execve, for a filter without a listener that allows these steps; no right is held
+ * back for it any longer. The entry_confine that comes later does nothing. */
+int entry_confine_now(struct entry *e, struct error *err);
 /* Does not return but on failure: NO_PROGRAM or NOT_EXECUTABLE with the cause found by looking at the file. */
 int entry_exec(struct entry *e, struct error *err);
 

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kernel/kernel.h"
+#include "runtime/birth.h"
 #include "runtime/foreground.h"
 #include "runtime/launch.h"
 #include "runtime/runtime.h"
@@ -37,7 +38,9 @@ struct exec {
 	struct entry entry;
 	struct seccomp_program filter;
 	bool have_filter;
-	bool placed; /* the clone puts the child into the cgroup2 group */
+	bool late_pid; /* the pid namespace is entered by a last clone (birth.h) */
+	int pid_ns;    /* before 5.8: that of init; else FD_NONE */
+	bool placed;   /* the clone puts the child into the cgroup2 group */
 	int sync_host, sync_inside;
 	int console_fd;
 	int terminal;
@@ -50,6 +53,7 @@ static void exec_done(struct exec *x)
 	fd_close(&x->sync_inside);
 	fd_close(&x->console_fd);
 	fd_close(&x->terminal);
+	fd_close(&x->pid_ns);
 	if (x->have_filter)
 		seccomp_program_done(&x->filter);
 	cgroup_join_done(&x->join);
@@ -171,7 +175,7 @@ static int open_terminal(struct exec *x, struct error *err)
 	r = pty_open(devpts, &master, &peer, err);
 	if (r == 0 && x->process.console_rows && x->process.console_cols)
 		r = pty_set_size(master, x->process.console_rows, x->process.console_cols, err);
-	if (r == 0)
+	if (r == 0 && !x->late_pid)
 		r = pty_make_controlling(peer, err);
 	if (r < 0)
 		return r;
@@ -210,9 +214,42 @@ static int open_proc(struct exec *x, struct error *err)
 	return x->entry.self_fd < 0 ? x->entry.self_fd : 0;
 }
 
-static int walk_in(struct exec *x, struct error *err)
+/* The last steps, of the process that executes the program. */
+static int finish(struct exec *x, struct error *err)
 {
 	autofd int notify = FD_NONE;
+	int r = wait_for_go(x, err);
+
+	if (r == 0)
+		r = entry_confine(&x->entry, &notify, err);
+	if (r == 0 && notify >= 0)
+		(void)launch_send(x->sync_inside, LAUNCH_NOTIFY, 0, NULL, notify);
+	return r < 0 ? r : entry_exec(&x->entry, err);
+}
+
+static int report(struct exec *x, const struct error *err)
+{
+	(void)launch_send(x->sync_inside, LAUNCH_FAILED, 0, err, FD_NONE);
+	return err->kind == ERROR_NO_PROGRAM ? 127 : err->kind == ERROR_NOT_EXECUTABLE ? 126 : 1;
+}
+
+static int exec_born(void *arg)
+{
+	struct exec *x = arg;
+	struct error err = {};
+
+	if (birth_settle(x->process.terminal, &err) == 0)
+		(void)finish(x, &err);
+	return report(x, &err);
+}
+
+static int enter_pid_ns(struct exec *x, struct error *err)
+{
+	return process_setns(x->pid_ns >= 0 ? x->pid_ns : x->init.fd, CLONE_NEWPID, err);
+}
+
+static int walk_in(struct exec *x, struct error *err)
+{
 	int r = x->cgroup ? cgroup_join_self(&x->join, x->placed) : 0;
 
 	if (r < 0)
@@ -224,6 +261,8 @@ static int walk_in(struct exec *x, struct error *err)
 		r = wait_for_go(x, err);
 	if (r == 0)
 		r = open_proc(x, err);
+	if (r == 0 && x->late_pid)
+		r = enter_pid_ns(x, err);
 	if (r == 0 && x->process.terminal)
 		r = open_terminal(x, err);
 	if (r == 0)
@@ -236,15 +275,12 @@ static int walk_in(struct exec *x, struct error *err)
 		r = entry_lookup(&x->entry, err);
 	if (r == 0)
 		r = entry_label(&x->entry, err);
-	if (r == 0) {
-		r = launch_send(x->sync_inside, LAUNCH_READY, 0, NULL, FD_NONE);
-		r = r < 0 ? error_sys(err, -r, "answer the runtime") : wait_for_go(x, err);
-	}
-	if (r == 0)
-		r = entry_confine(&x->entry, &notify, err);
-	if (r == 0 && notify >= 0)
-		(void)launch_send(x->sync_inside, LAUNCH_NOTIFY, 0, NULL, notify);
-	return r < 0 ? r : entry_exec(&x->entry, err);
+	if (r < 0)
+		return r;
+	if (x->late_pid)
+		return birth_give(&x->entry, x->sync_inside, NULL, 0, exec_born, x, err);
+	r = launch_send(x->sync_inside, LAUNCH_READY, 0, NULL, FD_NONE);
+	return r < 0 ? error_sys(err, -r, "answer the runtime") : finish(x, err);
 }
 
 static int exec_inside(void *arg)
@@ -253,12 +289,13 @@ static int exec_inside(void *arg)
 	struct error err = {};
 
 	/* We have few of the fds that our memory tells of (fds_for_inside): forget the others, a log file's too. */
+	if (x->late_pid)
+		fd_close(&x->sync_host);
 	x->sync_host = FD_NONE;
 	log_setup(STDERR_FILENO, LOG_FORMAT_TEXT, LOG_WARN);
 	signal_reset(x->ignored_signals);
 	(void)walk_in(x, &err);
-	(void)launch_send(x->sync_inside, LAUNCH_FAILED, 0, &err, FD_NONE);
-	return err.kind == ERROR_NO_PROGRAM ? 127 : err.kind == ERROR_NOT_EXECUTABLE ? 126 : 1;
+	return report(x, &err);
 }
 
 /* ---- host's side ---------------------------------------------------------------------------------------------------- */
@@ -291,7 +328,10 @@ static int open_ns(struct exec *x, struct process_join *join, struct error *err)
 		fd = safepath_proc_pid(&proc, x->init.pid, rel, O_RDONLY, err);
 		if (fd < 0)
 			return fd;
-		join->ns[join->ns_count++] = (struct process_ns){fd, spec_ns_clone_flag((enum spec_ns)i)};
+		if (i == SPEC_NS_PID && x->late_pid)
+			x->pid_ns = fd;
+		else
+			join->ns[join->ns_count++] = (struct process_ns){fd, spec_ns_clone_flag((enum spec_ns)i)};
 	}
 	/* The numbers could have been reused between opening and now; the pidfd could not. */
 	if (r == 0 && pidref_kill(&x->init, 0) < 0)
@@ -355,8 +395,12 @@ static int clone_child(struct exec *x, struct error *err)
 	join.become_root = x->spec.linux_.ns[SPEC_NS_USER].present;
 	how.placed = &x->placed;
 	how.join = &join;
-	how.keep = keep;
-	how.keep_count = fds_for_inside(x, keep);
+	if (x->late_pid) {
+		join.pidfd_flags &= ~(uint64_t)CLONE_NEWPID;
+	} else {
+		how.keep = keep;
+		how.keep_count = fds_for_inside(x, keep);
+	}
 	how.keep_from = 3 + (int)x->opt->preserve_fds;
 	how.cgroup_fd = x->join.clone_fd;
 	r = clone_placed(x, &how, keep, err);
@@ -399,7 +443,8 @@ static int start_child(struct exec *x, struct error *err)
 	if (r == 0)
 		r = go(x, err);
 	if (r == 0)
-		r = launch_wait(x->sync_host, LAUNCH_READY, &x->terminal, err);
+		r = x->late_pid ? birth_wait(x->sync_host, &x->child, &x->terminal, err)
+				: launch_wait(x->sync_host, LAUNCH_READY, NULL, &x->terminal, err);
 	/* V34: nothing of the container's runs before it is where the limits hold. */
 	if (r == 0 && x->cgroup && !cgroup_is_empty(x->cgroup))
 		r = cgroup_verify(x->cgroup, x->child.pid, err);
@@ -461,6 +506,7 @@ static int prepare(struct exec *x, struct runtime *rt, const char *id, struct er
 	x->entry.preserve_fds = x->opt->preserve_fds;
 	entry_drop_inactive_labels(&x->entry);
 	x->entry.is_exec = true;
+	x->late_pid = birth_is_watched(&x->spec.linux_);
 	if (x->process.cpu_affinity_initial)
 		r = process_set_affinity(0, x->process.cpu_affinity_initial, err);
 	return r;
@@ -480,6 +526,7 @@ int runtime_exec(struct runtime *rt, const char *id, const struct runtime_exec_o
 		.sync_inside = FD_NONE,
 		.console_fd = FD_NONE,
 		.terminal = FD_NONE,
+		.pid_ns = FD_NONE,
 	};
 	int r;
 

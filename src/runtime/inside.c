@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "kernel/kernel.h"
+#include "runtime/birth.h"
 #include "runtime/hooks.h"
 
 static int in_session(struct launch *l, const struct plan_step *s, struct error *err)
@@ -275,6 +276,37 @@ static int end_with_parent(struct launch *l, struct error *err)
 	return r;
 }
 
+static int walk(void *launch);
+
+static int in_pid_ns(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return process_setns(l->pid_ns, CLONE_NEWPID, err);
+}
+
+/* Who goes on takes the next step. */
+static int walk_on(void *launch)
+{
+	struct launch *l = launch;
+	struct error err = {};
+
+	if (birth_settle(l->spec->process.set && l->spec->process.terminal, &err) < 0) {
+		(void)launch_send(l->sync_inside, LAUNCH_FAILED, 0, &err, FD_NONE);
+		return 1;
+	}
+	l->inside_at++;
+	return walk(l);
+}
+
+static int in_birth(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	const struct caps_sets none = {};
+	int r = l->spec->process.set ? 0 : caps_set(&none, NULL, err);
+
+	(void)s;
+	return r < 0 ? r : birth_give(&l->entry, l->sync_inside, &l->start_fd, 1, walk_on, l, err);
+}
+
 static int in_confine(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	autofd int notify = FD_NONE;
@@ -330,6 +362,8 @@ static const inside_fn steps[PLAN_OP_COUNT] = {
 	[PLAN_USER] = in_user,
 	[PLAN_LABEL] = in_label,
 	[PLAN_READY_TELL] = in_ready_tell,
+	[PLAN_PID_NS] = in_pid_ns,
+	[PLAN_BIRTH] = in_birth,
 	[PLAN_START_WAIT] = in_start_wait,
 	[PLAN_HOOKS_START] = in_hooks_start,
 	[PLAN_CONFINE] = in_confine,
@@ -363,20 +397,27 @@ static int run_step(struct launch *l, size_t i, struct error *err)
 	return r;
 }
 
-int launch_inside(void *launch)
+static int walk(void *launch)
 {
 	struct launch *l = launch;
 	struct error err = {};
 
-	fd_close(&l->sync_host);
-	signal_reset(l->ignored_signals);
-	/* What is made here gets its mode as it is asked for. The program's own umask is set in time (entry.c). */
-	process_set_umask(0);
-	for (size_t i = 0; i < l->plan.inside_count; i++) {
-		if (run_step(l, i, &err) >= 0)
+	for (; l->inside_at < l->plan.inside_count; l->inside_at++) {
+		if (run_step(l, l->inside_at, &err) >= 0)
 			continue;
 		(void)launch_send(l->sync_inside, LAUNCH_FAILED, 0, &err, FD_NONE);
 		break;
 	}
 	return err.kind == ERROR_NO_PROGRAM ? 127 : err.kind == ERROR_NOT_EXECUTABLE ? 126 : 1;
+}
+
+int launch_inside(void *launch)
+{
+	struct launch *l = launch;
+
+	fd_close(&l->sync_host);
+	signal_reset(l->ignored_signals);
+	/* What is made here gets its mode as it is asked for. The program's own umask is set in time (entry.c). */
+	process_set_umask(0);
+	return walk(l);
 }

@@ -204,7 +204,8 @@ int inside_console(struct launch *l, const struct plan_step *s, struct error *er
 		r = pty_set_size(master, p->console_rows, p->console_cols, err);
 	if (r == 0)
 		r = cover_console(l, peer, err);
-	if (r == 0)
+	/* A last clone makes the session that has it. */
+	if (r == 0 && !l->plan.late_pid)
 		r = pty_make_controlling(peer, err);
 	if (r == 0)
 		r = hand_over(l, master, err);

@@ -143,6 +143,17 @@ static int mount_in_fresh_dev(struct launch *l, const struct spec_mount *m, stru
 	return attach_in_fresh_dev(l, m, tree) ? 0 : 1;
 }
 
+static int new_file_system(struct launch *l, const struct spec_mount *m, const char *data, uint64_t sb_flags,
+			   uint64_t attrs, struct error *err)
+{
+	const char *source = m->source[0] ? m->source : m->type;
+
+	/* We are not in the pid namespace that it shows yet. */
+	if (l->plan.late_pid && str_eq(m->type, "proc"))
+		return mount_new_proc(l->pid_ns, source, data, sb_flags, attrs, err);
+	return mount_new(m->type, source, NULL, 0, data, sb_flags, attrs, err);
+}
+
 static int mount_file_system(struct launch *l, const struct spec_mount *m, struct error *err)
 {
 	const bool kernel_fs = str_eq(m->type, "proc") || str_eq(m->type, "sysfs");
@@ -164,8 +175,7 @@ static int mount_file_system(struct launch *l, const struct spec_mount *m, struc
 		return r;
 	if (r != SAFEPATH_CREATED)
 		data = with_mode(m, place, data, mode, sizeof(mode));
-	tree = mount_new(m->type, m->source[0] ? m->source : m->type, NULL, 0, data,
-			 late_ro ? m->sb_flags & ~(uint64_t)MS_RDONLY : m->sb_flags, attrs, err);
+	tree = new_file_system(l, m, data, late_ro ? m->sb_flags & ~(uint64_t)MS_RDONLY : m->sb_flags, attrs, err);
 	if (tree < 0)
 		return tree;
 	if (m->tmpcopyup && r != SAFEPATH_CREATED)

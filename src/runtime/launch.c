@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kernel/kernel.h"
+#include "runtime/birth.h"
 #include "runtime/hooks.h"
 
 typedef int (*host_fn)(struct launch *l, const struct plan_step *s, struct error *err);
@@ -271,6 +272,10 @@ static int open_joined(struct launch *l, struct process_join *join, struct error
 		fd = safepath_host_open(path, O_RDONLY, 0, err);
 		if (fd < 0)
 			return error_wrap(err, "linux.namespaces: %s namespace", spec_ns_name((enum spec_ns)i));
+		if (i == SPEC_NS_PID && l->plan.late_pid) {
+			l->pid_ns = fd;
+			continue;
+		}
 		join->ns[join->ns_count++] = (struct process_ns){fd, spec_ns_clone_flag((enum spec_ns)i)};
 		if (i == SPEC_NS_USER)
 			join->become_root = true;
@@ -575,7 +580,7 @@ static int failed_inside(const struct launch_message *m, struct error *err)
 	return err->code > 0 ? -err->code : -EIO;
 }
 
-int launch_wait(int sock, enum launch_message_type want, int *ret_terminal, struct error *err)
+int launch_wait(int sock, enum launch_message_type want, pid_t *ret_pid, int *ret_terminal, struct error *err)
 {
 	for (;;) {
 		struct launch_message m;
@@ -587,21 +592,23 @@ int launch_wait(int sock, enum launch_message_type want, int *ret_terminal, stru
 					 "the process in the container ended before it was ready");
 		if (m.type == LAUNCH_FAILED)
 			return failed_inside(&m, err);
-		if (m.type == LAUNCH_CONSOLE)
-			*ret_terminal = take_fd(&fd);
-		else if (m.type == want)
+		if (m.type == want) {
+			if (ret_pid)
+				*ret_pid = m.pid;
 			return 0;
-		else
+		}
+		if (m.type != LAUNCH_CONSOLE)
 			return error_set(err, ERROR_INTERNAL, EPROTO,
 					 "the process in the container said %d where %d was due", (int)m.type,
 					 (int)want);
+		*ret_terminal = take_fd(&fd);
 	}
 }
 
 static int host_prepared_wait(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return launch_wait(l->sync_host, LAUNCH_PREPARED, &l->terminal, err);
+	return launch_wait(l->sync_host, LAUNCH_PREPARED, NULL, &l->terminal, err);
 }
 
 static int host_hooks_runtime(struct launch *l, const struct plan_step *s, struct error *err)
@@ -630,7 +637,13 @@ static int host_hooked_tell(struct launch *l, const struct plan_step *s, struct 
 static int host_ready_wait(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return launch_wait(l->sync_host, LAUNCH_READY, &l->terminal, err);
+	return launch_wait(l->sync_host, LAUNCH_READY, NULL, &l->terminal, err);
+}
+
+static int host_birth_wait(struct launch *l, const struct plan_step *s, struct error *err)
+{
+	(void)s;
+	return birth_wait(l->sync_host, &l->init, &l->terminal, err);
 }
 
 static int host_pidfd_send(struct launch *l, const struct plan_step *s, struct error *err)
@@ -645,13 +658,13 @@ static int host_pidfd_send(struct launch *l, const struct plan_step *s, struct e
 static int host_go_tell(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return tell(l, LAUNCH_GO, 0, err);
+	return tell(l, LAUNCH_GO, l->init.pid, err);
 }
 
 static int host_recorded_tell(struct launch *l, const struct plan_step *s, struct error *err)
 {
 	(void)s;
-	return tell(l, LAUNCH_RECORDED, 0, err);
+	return tell(l, LAUNCH_RECORDED, l->init.pid, err);
 }
 
 static int host_record(struct launch *l, const struct plan_step *s, struct error *err)
@@ -712,6 +725,7 @@ static const host_fn steps[PLAN_HOST_OP_COUNT] = {
 	[PLAN_HOOKS_RUNTIME] = host_hooks_runtime,
 	[PLAN_HOOKED_TELL] = host_hooked_tell,
 	[PLAN_READY_WAIT] = host_ready_wait,
+	[PLAN_BIRTH_WAIT] = host_birth_wait,
 	[PLAN_PIDFD_SEND] = host_pidfd_send,
 	[PLAN_GO_TELL] = host_go_tell,
 	[PLAN_RECORD] = host_record,
@@ -818,6 +832,7 @@ int launch_create(struct runtime *rt, const struct spec *spec, const struct runt
 		.start_fd = FD_NONE,
 		.console_fd = FD_NONE,
 		.pidfd_fd = FD_NONE,
+		.pid_ns = FD_NONE,
 		.init = PIDREF_NONE,
 		.sync_host = FD_NONE,
 		.sync_inside = FD_NONE,
@@ -911,6 +926,7 @@ void launch_done(struct launch *l)
 	fd_close(&l->start_fd);
 	fd_close(&l->console_fd);
 	fd_close(&l->pidfd_fd);
+	fd_close(&l->pid_ns);
 	fd_close(&l->sync_host);
 	fd_close(&l->sync_inside);
 	fd_close(&l->terminal);

@@ -7,8 +7,8 @@
  * clone, the container's side (inside.c) each work on their own copy of it.
  *
  * They speak over one SOCK_SEQPACKET pair, strictly in turn:
- *	host -> inside   MAPPED (with the overlay), HOOKED (with the pid as the host sees it), GO; create: RECORDED
- *	inside -> host   PREPARED, READY, CONSOLE (with the terminal), NOTIFY (with the listener), FAILED (a struct error)
+ *	host -> inside   MAPPED (with the overlay), HOOKED (with the pid as the host sees it), GO; create: RECORDED (likewise)
+ *	inside -> host   PREPARED, READY (or BORN with a pid: birth.h), CONSOLE (with the terminal), NOTIFY (with the listener), FAILED (a struct error)
  * A closed end means that the other side has died, or, after GO, that execve succeeded.
  */
 
@@ -33,10 +33,11 @@ enum launch_message_type {
 	LAUNCH_NOTIFY,
 	LAUNCH_FAILED,
 	LAUNCH_RECORDED,
+	LAUNCH_BORN,
 };
 struct launch_message {
 	enum launch_message_type type;
-	pid_t pid;          /* HOOKED: ours, as the host sees it */
+	pid_t pid;          /* HOOKED, GO, RECORDED: ours, as the host sees it; BORN: of the one that goes on */
 	struct error error; /* FAILED only; the other messages are sent without it */
 };
 
@@ -65,6 +66,7 @@ struct launch {
 	int console_fd, pidfd_fd; /* connected receivers */
 	struct entry entry;
 	struct pidref init;
+	int pid_ns;                 /* the pid namespace that the container's side enters last, or FD_NONE */
 	bool placed;                /* the clone puts init into its cgroup2 group */
 	int sync_host, sync_inside; /* the two ends */
 	int terminal;               /* host's side: the terminal's master in a foreground run */
@@ -79,9 +81,10 @@ struct launch {
 	int mask_dir;           /* an empty read-only directory, likewise */
 	bool dev_null_attached; /* null_tree is in our namespace: clone it from there */
 	int dev_dir;            /* /dev inside, opened once */
-	int fresh_dev;  /* the tmpfs that was just mounted there, uncovered and reached by nobody but us; FD_NONE */
-	int dev_fd;     /* mount of /dev that becomes read-only when it is filled; FD_NONE */
-	pid_t host_pid; /* our pid as the host sees it */
+	int fresh_dev;    /* the tmpfs that was just mounted there, uncovered and reached by nobody but us; FD_NONE */
+	int dev_fd;       /* mount of /dev that becomes read-only when it is filled; FD_NONE */
+	size_t inside_at; /* the step that we are at */
+	pid_t host_pid;   /* our pid as the host sees it */
 };
 
 /* The whole host's side up to READY. @wait_start: create. On failure everything is undone. */
@@ -103,8 +106,8 @@ int launch_mount_overlay(struct launch *l, bool userxattr, struct error *err);
 int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct error *err);
 
 /* Host's side of a launch and of exec: wait for the message @want; a failure told by the other side becomes @err. A terminal
- * that comes meanwhile goes to @ret_terminal. */
-int launch_wait(int sock, enum launch_message_type want, int *ret_terminal, struct error *err);
+ * that comes meanwhile goes to @ret_terminal, the pid of the message to @ret_pid (NULL: not wanted). */
+int launch_wait(int sock, enum launch_message_type want, pid_t *ret_pid, int *ret_terminal, struct error *err);
 /* process.rlimits and process.oomScoreAdj of the process @pid, which is ours and waits. @proc: the host's procfs;
  * @may_lack_rights: who may not lower the score goes on without. */
 int launch_set_rlimits(const struct spec_process *p, pid_t pid, struct error *err);

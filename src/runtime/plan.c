@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "runtime/birth.h"
 
 static void host(struct plan *p, enum plan_op op, size_t index, const char *name)
 {
@@ -142,6 +143,7 @@ static void plan_namespaces(struct plan *p)
 			p->clone_flags |= spec_ns_clone_flag((enum spec_ns)i);
 		}
 	}
+	p->late_pid = ns[SPEC_NS_PID].path && birth_is_watched(&p->spec->linux_);
 	p->new_userns = p->clone_flags & CLONE_NEWUSER;
 	p->new_mntns = p->clone_flags & CLONE_NEWNS;
 }
@@ -239,7 +241,7 @@ static void plan_host_after(struct plan *p)
 		host(p, PLAN_MAPPED_TELL, 0, "");
 	if (s->process.rlimit_count && has_userns(p))
 		host(p, PLAN_RLIMITS, 0, "");
-	if (s->process.oom_score_adj.set)
+	if (s->process.oom_score_adj.set && !p->late_pid)
 		host(p, PLAN_OOM_SCORE, 0, "");
 	if (s->linux_.net_device_count)
 		host(p, PLAN_NET_DEVICES, 0, "");
@@ -249,7 +251,9 @@ static void plan_host_after(struct plan *p)
 			host(p, PLAN_HOOKS_RUNTIME, 0, "");
 		host(p, PLAN_HOOKED_TELL, 0, "");
 	}
-	host(p, PLAN_READY_WAIT, 0, "");
+	host(p, p->late_pid ? PLAN_BIRTH_WAIT : PLAN_READY_WAIT, 0, "");
+	if (s->process.oom_score_adj.set && p->late_pid)
+		host(p, PLAN_OOM_SCORE, 0, "");
 	if (p->need_cgroup)
 		host(p, PLAN_CGROUP_VERIFY, 0, "");
 	if (p->opt->pidfd_socket)
@@ -361,6 +365,8 @@ static void plan_inside(struct plan *p)
 		inside(p, PLAN_LOOPBACK, 0, "lo");
 	plan_inside_mounts(p);
 	plan_inside_root(p);
+	if (p->late_pid)
+		inside(p, PLAN_PID_NS, 0, s->linux_.ns[SPEC_NS_PID].path);
 	if (s->process.set) {
 		/* With the host's rights the process sets its own, before it gives them up; in a user namespace it has none to
 		 * raise a limit with, so the host's side does it. */
@@ -373,7 +379,7 @@ static void plan_inside(struct plan *p)
 		if (has_label(&s->process))
 			inside(p, PLAN_LABEL, 0, "");
 	}
-	inside(p, PLAN_READY_TELL, 0, "");
+	inside(p, p->late_pid ? PLAN_BIRTH : PLAN_READY_TELL, 0, "");
 	inside(p, PLAN_START_WAIT, 0, "");
 	if (!s->process.set) /* `start` ends the container here */
 		return;
@@ -461,6 +467,7 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_HOOKS_RUNTIME] = {"hooks prestart, createRuntime", "programs of the engine, in the host's namespaces", "clone execve wait", RUNTIME_RECIPE_BRIDGE},
 	[PLAN_HOOKED_TELL] = {"tell", "the hooks have run", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_READY_WAIT] = {"wait", "until everything inside is ready", "recvfrom", RUNTIME_RECIPE_PROGRAM},
+	[PLAN_BIRTH_WAIT] = {"wait", "until everything inside is ready and has made the process that goes on", "recvfrom wait", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_PIDFD_SEND] = {"pidfd", "hand the pidfd to the receiver", "sendmsg", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_GO_TELL] = {"tell", "the program may start", "sendto", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_RECORD] = {"record", "the container's state for later verbs", "openat write renameat", RUNTIME_RECIPE_PROGRAM},
@@ -499,6 +506,8 @@ static const struct plan_words words[PLAN_OP_COUNT] = {
 	[PLAN_USER] = {"user", "capabilities, groups, ids, working directory", "prctl setgroups setresgid setresuid capset chdir", RUNTIME_RECIPE_LSM},
 	[PLAN_LABEL] = {"LSM label", "which AppArmor profile or SELinux label the program runs under", "write /proc/self/attr/exec", RUNTIME_RECIPE_LSM},
 	[PLAN_READY_TELL] = {"tell", "everything inside is ready", "sendto", RUNTIME_RECIPE_PROGRAM},
+	[PLAN_PID_NS] = {"pid namespace", "where the process to come will live with others", "setns", RUNTIME_RECIPE_PID_UTS},
+	[PLAN_BIRTH] = {"last clone", "the process that goes on is born among the others with the program's rights and nothing of the host", "seccomp close_range clone3 sendmsg", RUNTIME_RECIPE_PID_UTS},
 	[PLAN_START_WAIT] = {"wait", "for the word to start", "accept4 recvfrom", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_HOOKS_START] = {"hooks startContainer", "programs of the container", "clone execve wait", RUNTIME_RECIPE_PROGRAM},
 	[PLAN_CONFINE] = {"confine", "no_new_privs, seccomp", "prctl seccomp close_range", RUNTIME_RECIPE_LSM},

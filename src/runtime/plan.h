@@ -53,6 +53,7 @@ enum plan_op {
 	PLAN_HOOKS_RUNTIME, /* prestart and createRuntime */
 	PLAN_HOOKED_TELL,
 	PLAN_READY_WAIT,
+	PLAN_BIRTH_WAIT,    /* in its place: another process goes on inside, see late_pid */
 	PLAN_PIDFD_SEND,
 	PLAN_GO_TELL,       /* run: the program may start, while we write it down */
 	PLAN_RECORD,        /* the final record: status, pid */
@@ -93,7 +94,9 @@ enum plan_op {
 	PLAN_STDIO,            /* stdio belongs to the program's user */
 	PLAN_USER,             /* bounding set, groups, ids, capabilities, cwd */
 	PLAN_LABEL,            /* the LSM label of the program: what is not loaded fails here, in `create` */
+	PLAN_PID_NS,           /* the pid namespace that others live in, for the process to come */
 	PLAN_READY_TELL,
+	PLAN_BIRTH,            /* in its place: the process that goes on, in there */
 	PLAN_START_WAIT,
 	PLAN_HOOKS_START,
 	PLAN_CONFINE,          /* no_new_privs, seccomp */
@@ -113,10 +116,11 @@ struct plan {
 	const struct runtime_create_options *opt; /* borrowed, outlives the plan */
 	uint64_t clone_flags;                     /* new namespaces made by the clone itself */
 	bool new_userns, new_mntns, join;         /* join: some namespace is entered by path */
-	bool new_cgroupns, new_timens;            /* made by the container's side itself */
-	bool sources_by_host;                     /* bind sources are cloned before the clone, with the host's rights */
-	bool bind_devices; /* device nodes come from the host, since mknod is refused in a user namespace */
-	bool wait_start;   /* create: the program waits for `start` */
+	bool late_pid;                 /* a pid namespace that others live in is entered by a last clone (birth.h) */
+	bool new_cgroupns, new_timens; /* made by the container's side itself */
+	bool sources_by_host;          /* bind sources are cloned before the clone, with the host's rights */
+	bool bind_devices;             /* device nodes come from the host, since mknod is refused in a user namespace */
+	bool wait_start;               /* create: the program waits for `start` */
 	bool need_cgroup;
 	struct spec_device *devices; /* the spec's and the default ones */
 	size_t device_count;

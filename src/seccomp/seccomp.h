@@ -77,6 +77,10 @@ int64_t seccomp_syscall_number(const char *arch, const char *name);
 /* This build's architecture in the document's words. */
 const char *seccomp_native_arch(void);
 
+/* What @p does with this build's system call @nr with the arguments @args (NULL: all 0): the action (SECCOMP_RET_… without
+ * its data). KILL_PROCESS for a malformed program. Pure. */
+uint32_t seccomp_action_on(const struct seccomp_program *p, long nr, const uint64_t args[6]);
+
 /* Run @filter on @data as the kernel's interpreter would, for tests and explanations.
  * @ret: the action word (SECCOMP_RET_…); @ret_steps: instructions executed (may be NULL).
  * Returns 0, or -EINVAL when the program is malformed (jump or load outside, unknown instruction, division by zero). */

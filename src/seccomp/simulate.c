@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "seccomp/arch.h"
+
 struct machine {
 	uint32_t a, x;
 	uint32_t mem[BPF_MEMWORDS];
@@ -155,4 +157,16 @@ int seccomp_simulate(const struct sock_filter *filter, size_t len, const struct 
 		pc += (size_t)skip;
 	}
 	return -EINVAL;
+}
+
+uint32_t seccomp_action_on(const struct seccomp_program *p, long nr, const uint64_t args[6])
+{
+	struct seccomp_data d = {.nr = (int)nr, .arch = arch_info(arch_native())->audit};
+	uint32_t action;
+
+	if (args)
+		memcpy(d.args, args, sizeof(d.args));
+	if (seccomp_simulate(p->filter, p->len, &d, &action, NULL) < 0)
+		return SECCOMP_RET_KILL_PROCESS;
+	return action & SECCOMP_RET_ACTION_FULL;
 }

@@ -249,6 +249,96 @@ def cve_2016_9962_start_in_a_shared_pid_namespace(w):
     check_equal(said["out"], "0", f"ways out found, of {said} in {count} starts")
 
 
+def may_trace(config):
+    """The usual rights and CAP_SYS_PTRACE, over the host's own user namespace."""
+    for kind in ("bounding", "effective", "permitted"):
+        config["process"]["capabilities"][kind].append("CAP_SYS_PTRACE")
+
+
+def with_filter(config):
+    """One that needs CAP_SYS_ADMIN to be put on, and lets everything through that the runtime does."""
+    config["process"]["noNewPrivileges"] = False
+    config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW",
+                                  "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]}
+
+
+def watch_starts(w, edit):
+    """A neighbour who may trace looks at each container that is created in his pid namespace, waits, and is started."""
+    root = marked_image(w)
+    (root / "stop").unlink(missing_ok=True)
+
+    def watcher(config):
+        config["root"]["path"] = str(root)
+        may_trace(config)
+    with w.container(["/probe", "steal", "6"], watcher) as c:
+        def joins(config):
+            cve.namespaces(config, "pid")
+            config["linux"]["namespaces"].append({"type": "pid", "path": f"/proc/{w.state(c)['pid']}/ns/pid"})
+            edit(config)
+
+        def step():
+            # The last one may find the neighbour, and with him the namespace, gone.
+            with contextlib.suppress(AssertionError), w.container(["true"], joins) as other:
+                return w.oci("state", other)
+            return w.run(["false"])
+        count, said = until_stolen(w, c, root, step)
+    check(count >= 20 and int(said["seen"]) >= 20, f"{count} starts, {said}")
+    return said
+
+
+@test(root=True)
+def cve_2016_9962_start_beside_one_who_may_trace(w):
+    """Neither the host's folders nor rights that only the runtime has, whether it is setting up or waits for `start`."""
+    for edit in (lambda config: None, with_filter):
+        said = watch_starts(w, edit)
+        check_equal((said["out"], said["taken"]), ("0", "0"), f"ways out found, of {said}")
+
+
+@test(root=True)
+def cve_2016_9962_the_filter_that_cannot_be_put_on_early_still_holds(w):
+    """One that refuses what the runtime itself calls after it: then it is put on just before the program, as everywhere."""
+    with w.container() as c:
+        def edit(config):
+            cve.namespaces(config, "pid")
+            config["linux"]["namespaces"].append({"type": "pid", "path": f"/proc/{w.state(c)['pid']}/ns/pid"})
+            with_filter(config)
+            config["linux"]["seccomp"]["syscalls"][0]["names"] = ["setsid", "accept4", "capset", "clone", "clone3"]
+        done = w.run_bundle(["sh", "-c", "while read a b; do case $a in Seccomp:) echo $a $b;; esac; done </proc/self/status; cat /dev/null; :"], edit)
+        check_in("Seccomp: 2", done.out, repr(done))
+        check_in("fork", done.err, "the filter refuses clone")
+
+
+@test(root=True)
+def cve_2016_9962_exec_beside_one_who_may_trace(w):
+    root = marked_image(w)
+
+    def edit(config):
+        config["root"]["path"] = str(root)
+        may_trace(config)
+        with_filter(config)
+    with w.container(["/probe", "steal", "6"], edit) as c:
+        count, said = until_stolen(w, c, root, lambda: w.oci("exec", c, "true"))
+    check(count >= 20 and int(said["seen"]) >= 20, f"{count} execs, {said}")
+    check_equal((said["out"], said["taken"]), ("0", "0"), f"ways out found, of {said} in {count} execs")
+
+
+@test(root=True)
+def shared_pid_namespace_is_what_proc_shows(w):
+    """/proc of a container that shares its pid namespace is that of the namespace; the terminal, limits and hooks work there."""
+    with w.container(["sh", "-c", "exec sleep 1000"]) as c:
+        def edit(config):
+            cve.namespaces(config, "pid")
+            config["linux"]["namespaces"].append({"type": "pid", "path": f"/proc/{w.state(c)['pid']}/ns/pid"})
+            config["process"]["oomScoreAdj"] = 321
+            config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 77}]
+        done = w.run_bundle(["sh", "-c", "cat /proc/1/cmdline; echo; cat /proc/self/oom_score_adj; ulimit -n; "
+                             "cut -d' ' -f6 /proc/$$/stat; echo $$"], edit)
+        lines = done.out.splitlines()
+        check_equal(lines[0].replace("\0", " ").strip(), "sleep 1000", repr(done))
+        check_equal(lines[1:3], ["321", "77"], repr(done))
+        check_equal(lines[3], lines[4], f"a session of its own: {done!r}")
+
+
 @test(root=True)
 def cve_2016_9962_works_on_a_naive_runtime(w):
     root = marked_image(w)
@@ -260,6 +350,15 @@ def cve_2016_9962_works_on_a_naive_runtime(w):
         pid = w.state(c)["pid"]
         _, said = until_stolen(w, c, root, lambda: cve.naive(w, "exec-into", str(pid), w.tmp, "100"))
     check(int(said["out"]) > 0, f"the attack did not work: {said}")
+
+    def tracer(config):
+        config["root"]["path"] = str(root)
+        may_trace(config)
+    (root / "stop").unlink()
+    with w.container(["/probe", "steal", "3"], tracer) as c:
+        pid = w.state(c)["pid"]
+        _, said = until_stolen(w, c, root, lambda: cve.naive(w, "exec-into", str(pid), w.tmp, "100"))
+    check(int(said["taken"]) > 0, f"nobody with more rights was taken over: {said}")
 
 
 @test

@@ -407,7 +407,21 @@ def log_json(w):
 @test
 def every_failing_step_leaves_nothing(w):
     """Each step of the plan is made to fail in turn; afterwards nothing of the container is there."""
-    bundle = w.bundle(["true"], rootfs=None)
+    fail_each_step(w, w.bundle(["true"], rootfs=None))
+
+
+@test(root=True)
+def every_failing_step_in_a_shared_pid_namespace_leaves_nothing(w):
+    with w.container() as c:
+        pid = w.state(c)["pid"]
+
+        def joins(config):
+            others = [n for n in config["linux"]["namespaces"] if n["type"] != "pid"]
+            config["linux"]["namespaces"] = [*others, {"type": "pid", "path": f"/proc/{pid}/ns/pid"}]
+        fail_each_step(w, w.bundle(["true"], joins), c)
+
+
+def fail_each_step(w, bundle, *others):
     failed = 0
     for side in ("host", "inside"):
         for step in range(200):
@@ -417,7 +431,7 @@ def every_failing_step_leaves_nothing(w):
                 break
             failed += 1
             check_in("failure injected", done.err, f"{side}:{step}")
-            check_equal(os.listdir(w.tmp / "state"), [], f"state after {side}:{step}")
+            check_equal(os.listdir(w.tmp / "state"), [*others], f"state after {side}:{step}")
     del w.env["BOTHY_FAIL_STEP"]
     check(failed > 20, f"only {failed} steps failed: is the injection working?")
 

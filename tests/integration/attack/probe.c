@@ -4,7 +4,8 @@
  * describe. It prints what it reached, one fact a line; the test judges.
  *
  *	probe overwrite SECONDS    hold every foreign /proc/PID/exe, at least one, then open it for writing (V01)
- *	probe steal SECONDS        look through /proc/PID/fd, cwd and root of every newcomer, until there is a file /stop (V02)
+ *	probe steal SECONDS        look through /proc/PID/fd, cwd and root of every newcomer, until there is a file /stop, and trace
+ *	                           those that may do more than we (V02)
  *	probe notify TEXT          send it to NOTIFY_SOCKET
  *	probe reap                 wait for all children
  *	probe remount FILE         clone FILE's mount writable (V01)
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -141,12 +143,54 @@ static int try_link(const char *pid, const char *what, int *opened)
 	return out;
 }
 
+/* What a process may do, as a bit mask; 0 when it has gone. */
+static uint64_t permitted(const char *pid)
+{
+	char path[300];
+	char line[256];
+	uint64_t caps = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "CapPrm:", 7) == 0)
+			caps = strtoull(line + 7, NULL, 16);
+	if (f)
+		fclose(f);
+	return caps;
+}
+
+/* Rights in another user namespace than ours are none over what is ours. */
+static int in_our_userns(const char *pid)
+{
+	char path[300];
+	struct stat a;
+	struct stat b;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/user", pid);
+	return stat(path, &a) == 0 && stat("/proc/self/ns/user", &b) == 0 && a.st_ino == b.st_ino;
+}
+
+/* Has somebody who may do more than we come under our control? Then its rights are ours. */
+static int take_over(const char *pid, uint64_t own)
+{
+	if ((permitted(pid) & ~own) == 0 || !in_our_userns(pid) || ptrace(PTRACE_SEIZE, atoi(pid), NULL, NULL) < 0)
+		return 0;
+	ptrace(PTRACE_INTERRUPT, atoi(pid), NULL, NULL);
+	waitpid(atoi(pid), NULL, __WALL);
+	ptrace(PTRACE_DETACH, atoi(pid), NULL, NULL);
+	return 1;
+}
+
 static int steal(double seconds)
 {
 	const double begin = now();
 	int seen = 0;
 	int opened = 0;
 	int out = 0;
+	int taken = 0;
+	const uint64_t own = permitted("self");
 	char self[16];
 
 	snprintf(self, sizeof(self), "%d", getpid());
@@ -159,6 +203,7 @@ static int steal(double seconds)
 			    strcmp(e->d_name, "1") == 0)
 				continue;
 			seen++;
+			taken += take_over(e->d_name, own);
 			out += try_link(e->d_name, "cwd", &opened) + try_link(e->d_name, "root", &opened);
 			for (int fd = 3; fd < 24; fd++) {
 				char name[16];
@@ -170,7 +215,7 @@ static int steal(double seconds)
 		if (d)
 			closedir(d);
 	}
-	printf("seen %d\nopened %d\nout %d\n", seen, opened, out);
+	printf("seen %d\nopened %d\nout %d\ntaken %d\n", seen, opened, out, taken);
 	return 0;
 }
 

@@ -143,6 +143,15 @@ static void everything(struct spec *s)
 		.type = "bind", .bind = true, .source = "/data", .destination = "/data", .data = ""};
 }
 
+/* A pod's container: its pid namespace is another's. */
+static void shared_pid(struct spec *s)
+{
+	s->linux_.ns[SPEC_NS_PID].present = true;
+	s->linux_.ns[SPEC_NS_PID].path = "/proc/1/ns/pid";
+	s->process.oom_score_adj.set = true;
+	s->linux_.seccomp.set = true;
+}
+
 static const struct golden goldens[] = {
 	{
 		.name = "run_as_root",
@@ -185,7 +194,39 @@ static const struct golden goldens[] = {
 		.opt = {.id = "fixed", .bundle = "/c", .overlay = &overlay, .idmap_root = true, .end_with_us = true},
 		.edit = own_ids,
 	},
+	{
+		.name = "create_beside_others",
+		.text =
+#include "golden/create_beside_others.inc"
+			,
+		.facts = {.privileged = true},
+		.opt = {.id = "fixed", .bundle = "/bundle"},
+		.wait_start = true,
+		.edit = shared_pid,
+	},
 };
+
+/* With a user namespace of its own no neighbour has rights over it, and one process does it all. */
+TEST(last_clone_only_where_neighbours_have_rights)
+{
+	for (int with_userns = 0; with_userns < 2; with_userns++) {
+		struct runtime_create_options opt = {.id = "fixed", .bundle = "/bundle"};
+		struct plan_facts facts = {.privileged = true};
+		autospec struct spec s;
+		autoplan struct plan p = {};
+		struct error err;
+
+		build(&s, false);
+		shared_pid(&s);
+		if (with_userns)
+			own_ids(&s);
+		if (!CHECK_INT(runtime_plan_build(&s, &opt, &facts, true, &p, &err), 0))
+			return;
+		CHECK(p.late_pid == !with_userns);
+		for (size_t i = 0; i < p.inside_count; i++)
+			CHECK(p.inside[i].op != (with_userns ? PLAN_BIRTH : PLAN_READY_TELL));
+	}
+}
 
 static void write_golden(const char *dir, const struct golden *g, const char *text)
 {
