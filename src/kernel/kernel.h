@@ -5,6 +5,7 @@
 /* The whole module: one header per kernel surface. Include this, or the single surfaces you use. */
 
 #include "kernel/bpf.h"
+#include "kernel/callfilter.h"
 #include "kernel/caps.h"
 #include "kernel/file.h"
 #include "kernel/ids.h"

@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/sanitized.h"
+#include "kernel/callfilter.h"
 #include "kernel/caps.h"
 #include "kernel/ids.h"
 #include "kernel/landlock.h"
@@ -36,15 +38,6 @@
 #define NOBODY 65534u
 #define MEMORY_MAX_BYTES (UINT64_C(1) << 30)
 #define OPEN_FILES_MAX 512
-
-/* gcc says it by a macro, clang by a feature. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
 
 static int drop_user(struct error *err)
 {
@@ -77,7 +70,7 @@ static int set_limits(struct error *err)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		if (SANITIZED && limits[i].resource == RLIMIT_AS) /* its shadow memory is terabytes of address space */
+		if (SANITIZED && limits[i].resource == RLIMIT_AS)
 			continue;
 		if (process_set_rlimit(0, limits[i].resource, limits[i].max, limits[i].max, limits[i].name, err) < 0)
 			return -err->code;
@@ -219,20 +212,6 @@ static const unsigned short allowed_calls[] = {
 #endif
 };
 
-#if defined(__x86_64__)
-#define OUR_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define OUR_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define OUR_ARCH AUDIT_ARCH_RISCV64
-#elif defined(__s390x__)
-#define OUR_ARCH AUDIT_ARCH_S390X
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-#define OUR_ARCH AUDIT_ARCH_PPC64LE
-#else
-#error "name this machine's AUDIT_ARCH here"
-#endif
-
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define ARG_LOW(n) (offsetof(struct seccomp_data, args) + sizeof(uint64_t) * (n))
 #else
@@ -251,11 +230,7 @@ static const unsigned short allowed_calls[] = {
 
 static int restrict_calls(struct error *err)
 {
-	const struct sock_filter head[] = {
-		DO(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		IF(BPF_JEQ, OUR_ARCH, 1, 0),
-		DO(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		DO(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	const struct sock_filter first[] = {
 		/* clone3 keeps its flags in memory that nobody can look at: the C library then takes clone. */
 		IF(BPF_JEQ, __NR_clone3, 0, 1),
 		REFUSE(ENOSYS),
@@ -272,22 +247,8 @@ static int restrict_calls(struct error *err)
 		REFUSE(EAFNOSUPPORT),
 		ALLOW,
 	};
-	struct sock_filter code[ARRAY_SIZE(head) + ARRAY_SIZE(allowed_calls) + 2];
-	unsigned short n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(head); i++)
-		code[n++] = head[i];
-	for (size_t i = 0; i < ARRAY_SIZE(allowed_calls); i++)
-		code[n++] = IF(BPF_JEQ, allowed_calls[i], (unsigned char)(ARRAY_SIZE(allowed_calls) - i), 0);
-	code[n++] = REFUSE(EPERM);
-	code[n++] = ALLOW;
-	const struct sock_fprog program = {.len = n, .filter = code};
-
-	if (process_set_no_new_privs(err) < 0)
-		return -err->code;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-		return error_sys(err, errno, "cannot install the system call filter");
-	return 0;
+	return callfilter_install(first, ARRAY_SIZE(first), allowed_calls, ARRAY_SIZE(allowed_calls), err);
 }
 
 int fetch_lock_in(struct error *err)

@@ -15,12 +15,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,20 +25,12 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/sanitized.h"
 #include "kernel/kernel.h"
 #include "safepath/safepath.h"
 
 #define MEMORY_MAX_BYTES (UINT64_C(512) << 20) /* zstd's window, folder times, one entry's headers */
 #define OPEN_FILES_MAX 256                     /* removing deep trees keeps some fds */
-
-/* gcc says it by a macro, clang by a feature. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
 #define CAPS_NEEDED                                                                                                    \
@@ -89,10 +77,8 @@ static int set_limits(const struct unpack_job *job, struct error *err)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-#if SANITIZED
-		if (limits[i].resource == RLIMIT_AS) /* its shadow memory is terabytes of address space */
+		if (SANITIZED && limits[i].resource == RLIMIT_AS)
 			continue;
-#endif
 		if (process_set_rlimit(0, limits[i].resource, limits[i].max, limits[i].max, limits[i].name, err) < 0)
 			return -err->code;
 	}
@@ -220,49 +206,6 @@ static const unsigned short feeder_calls[] = {
 	__NR_exit,         __NR_exit_group,
 };
 
-#define CALLS_MAX ARRAY_SIZE(allowed_calls)
-_Static_assert(ARRAY_SIZE(feeder_calls) <= CALLS_MAX && CALLS_MAX < 256, "a jump in a filter is a byte");
-
-#if defined(__x86_64__)
-#define OUR_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define OUR_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define OUR_ARCH AUDIT_ARCH_RISCV64
-#elif defined(__s390x__)
-#define OUR_ARCH AUDIT_ARCH_S390X
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-#define OUR_ARCH AUDIT_ARCH_PPC64LE
-#else
-#error "name this machine's AUDIT_ARCH here"
-#endif
-
-static int restrict_calls(const unsigned short *calls, size_t count, struct error *err)
-{
-	struct sock_filter code[CALLS_MAX + 6];
-	unsigned short n = 0;
-
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	/* x32 numbers have a bit of their own and match nothing below. */
-	for (size_t i = 0; i < count; i++) {
-		unsigned char to_allow = (unsigned char)(count - i);
-
-		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], to_allow, 0);
-	}
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	const struct sock_fprog program = {.len = n, .filter = code};
-
-	if (process_set_no_new_privs(err) < 0)
-		return -err->code;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-		return error_sys(err, errno, "cannot install the system call filter");
-	return 0;
-}
-
 int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err)
 {
 	autofd int fd = FD_NONE;
@@ -279,7 +222,7 @@ int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, str
 int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
 {
 	if (drop_caps(CAPS_NEEDED, err) < 0 || restrict_files(dir_fd, unpack_only_reads(job), err) < 0 ||
-	    restrict_calls(allowed_calls, ARRAY_SIZE(allowed_calls), err) < 0)
+	    callfilter_install(NULL, 0, allowed_calls, ARRAY_SIZE(allowed_calls), err) < 0)
 		return error_wrap(err, "sandbox");
 	return 0;
 }
@@ -287,7 +230,7 @@ int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
 int sandbox_lock_feeder(struct error *err)
 {
 	if (drop_caps(0, err) < 0 || restrict_all_files(err) < 0 ||
-	    restrict_calls(feeder_calls, ARRAY_SIZE(feeder_calls), err) < 0)
+	    callfilter_install(NULL, 0, feeder_calls, ARRAY_SIZE(feeder_calls), err) < 0)
 		return error_wrap(err, "sandbox of the process that decompresses");
 	return 0;
 }
