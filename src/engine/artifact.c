@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -249,16 +248,6 @@ static int check_titles(const struct image_manifest *m, int dir_fd, struct error
 	return 0;
 }
 
-/* A name that no other pull into the folder uses: what is renamed later must be our own file. */
-static void temporary_name(char out[static 48])
-{
-	uint64_t n = 0;
-
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
-		n = (uint64_t)getpid() << 32;
-	(void)snprintf(out, 48, ".bothy-artifact-%016llx", (unsigned long long)n);
-}
-
 /* Take the blob out of a pipe into @fd. bothy-fetch gets no descriptor of the file: it could still write there when the content
  * has been checked. */
 static int receive_file(struct registry *r, const struct image_descriptor *d, int fd, struct error *err)
@@ -298,10 +287,11 @@ static int receive_file(struct registry *r, const struct image_descriptor *d, in
 static int pull_file(struct registry *r, const struct image_descriptor *d, const char *title, int dir_fd,
 		     struct error *err)
 {
-	char temporary[48], is[STORE_ID_MAX];
+	char temporary[SAFEPATH_TEMPORARY_MAX], is[STORE_ID_MAX];
 	int64_t size;
 
-	temporary_name(temporary);
+	/* A name that no other pull into the folder uses: what is renamed later must be our own file. */
+	safepath_temporary_name("bothy", temporary);
 	autofd int fd = safepath_create_file(dir_fd, temporary, O_RDWR, 0644, SAFEPATH_KEEP, err);
 	if (fd < 0)
 		return fd;

@@ -199,26 +199,26 @@ int safepath_state_open(const char *path, struct error *err)
 	return take_fd(&fd);
 }
 
-static void temporary_name(char out[static 32])
+void safepath_temporary_name(const char *prefix, char out[static SAFEPATH_TEMPORARY_MAX])
 {
 	uint64_t n = 0;
 
 	/* Processes of several pid namespaces may share a directory: a pid would not do. */
 	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
 		n = (uint64_t)getpid() << 32;
-	(void)snprintf(out, 32, ".tmp-%016llx", (unsigned long long)n);
+	(void)snprintf(out, SAFEPATH_TEMPORARY_MAX, ".%s-%016llx", prefix, (unsigned long long)n);
 }
 
 int safepath_write_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, bool durable,
 			struct error *err)
 {
-	char temporary[32];
+	char temporary[SAFEPATH_TEMPORARY_MAX];
 	autofd int fd = FD_NONE;
 	int r;
 
 	if (!safepath_name_valid(name))
 		return error_set(err, ERROR_INVALID, EINVAL, "'%s' is not a file name", name);
-	temporary_name(temporary);
+	safepath_temporary_name("tmp", temporary);
 	fd = safepath_create_file(dir_fd, temporary, O_WRONLY, mode, SAFEPATH_KEEP, err);
 	if (fd < 0)
 		return error_wrap(err, "write '%s'", name);

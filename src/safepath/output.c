@@ -10,21 +10,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/mem.h"
-
-static void temporary_name(struct safepath_output *o)
-{
-	uint64_t n = 0;
-
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
-		n = (uint64_t)getpid() << 32;
-	(void)snprintf(o->temporary, sizeof(o->temporary), ".bothy-%016llx", (unsigned long long)n);
-}
 
 /* The folder of @path into o->dir_fd, its last part into o->name. */
 static int split_path(struct safepath_output *o, const char *path, struct error *err)
@@ -51,7 +41,7 @@ static int open_file(struct safepath_output *o, struct error *err)
 	o->fd = openat(o->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 	if (o->fd >= 0)
 		return 0;
-	temporary_name(o);
+	safepath_temporary_name("bothy", o->temporary);
 	o->fd = openat(o->dir_fd, o->temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (o->fd >= 0)
 		return 0;
@@ -61,7 +51,7 @@ static int open_file(struct safepath_output *o, struct error *err)
 
 static int open_folder(struct safepath_output *o, struct error *err)
 {
-	temporary_name(o);
+	safepath_temporary_name("bothy", o->temporary);
 	if (mkdirat(o->dir_fd, o->temporary, 0777) < 0) {
 		o->temporary[0] = '\0';
 		return error_sys(err, errno, "make a folder beside it");
@@ -101,7 +91,7 @@ int safepath_output_commit(struct safepath_output *o, struct error *err)
 		return 0;
 	if (!o->temporary[0]) {
 		/* A link replaces nothing: the new file gets a temporary name, which then moves onto the final one. */
-		temporary_name(o);
+		safepath_temporary_name("bothy", o->temporary);
 		int r = safepath_link_fd(o->fd, o->dir_fd, o->temporary, err);
 
 		if (r < 0) {

@@ -211,6 +211,9 @@ int safepath_host_read(const char *path, bool regular_only, struct buf *out, str
  * writable by group or others (V23). Returns an fd for reading and *at() calls. <0: DENIED (somebody else's). */
 int safepath_state_open(const char *path, struct error *err);
 
+/* A name ".@prefix-<random>" for what is renamed when it is whole: nobody else uses the same, in whichever pid namespace. */
+#define SAFEPATH_TEMPORARY_MAX 48
+void safepath_temporary_name(const char *prefix, char out[static SAFEPATH_TEMPORARY_MAX]);
 /* Replace @name in @dir_fd by a new file with this content: temporary name, rename, with @durable fsync of file and
  * directory. After a crash either the old or the new is there, never a part (after a power cut only with @durable). */
 int safepath_write_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, bool durable,
@@ -219,10 +222,10 @@ int safepath_write_file(int dir_fd, const char *name, const void *data, size_t l
 int safepath_read_file(int dir_fd, const char *name, struct buf *out, struct error *err);
 /* A file or folder that a command writes for its user: whole under its name, or not there. */
 struct safepath_output {
-	int fd;             /* owned; where to write: the file (also for reading), or the folder */
-	int dir_fd;         /* owned; the folder that holds it; FD_NONE: written directly (a fifo, a device) */
-	char *name;         /* owned */
-	char temporary[32]; /* "": it has no name yet */
+	int fd;     /* owned; where to write: the file (also for reading), or the folder */
+	int dir_fd; /* owned; the folder that holds it; FD_NONE: written directly (a fifo, a device) */
+	char *name; /* owned */
+	char temporary[SAFEPATH_TEMPORARY_MAX]; /* "": it has no name yet */
 	bool folder;
 };
 #define SAFEPATH_OUTPUT_NONE ((struct safepath_output){.fd = FD_NONE, .dir_fd = FD_NONE})
