@@ -1,59 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bothy artifact push, pull: files in a registry. */
+/* bothy artifact: files under a name, in the store and in registries. Podman's words. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "cli/bothy.h"
+#include "cli/list.h"
+#include "cli/progress.h"
+#include "cli/registry_options.h"
+#include "cli/show.h"
 
 struct artifact_cli {
 	struct engine_artifact_options o;
 	struct option_bool tls_verify;
-	const char *output;
-	bool quiet;
+	const char *output, *format, *progress;
+	bool quiet, all, no_trunc, ignore;
 };
 
-#define REGISTRY_ROWS                                                                                                  \
-	{"authfile",                                                                                                   \
-	 0,                                                                                                            \
-	 OPTION_STRING,                                                                                                \
-	 offsetof(struct artifact_cli, o.registry.authfile),                                                           \
-	 "FILE",                                                                                                       \
-	 "logins (default: $REGISTRY_AUTH_FILE, Podman's auth.json, Docker's config.json)",                            \
-	 0},                                                                                                           \
-		{"creds",                                                                                              \
-		 0,                                                                                                    \
-		 OPTION_STRING,                                                                                        \
-		 offsetof(struct artifact_cli, o.registry.creds),                                                      \
-		 "USER:PASSWORD",                                                                                      \
-		 "log in as this for once",                                                                            \
-		 0},                                                                                                   \
-		{"cert-dir",                                                                                           \
-		 0,                                                                                                    \
-		 OPTION_STRING,                                                                                        \
-		 offsetof(struct artifact_cli, o.registry.cert_dir),                                                   \
-		 "DIR",                                                                                                \
-		 "certificates in place of certs.d",                                                                   \
-		 0},                                                                                                   \
-	{                                                                                                              \
-		"tls-verify", 0, OPTION_TRISTATE, offsetof(struct artifact_cli, tls_verify), NULL,                     \
-			"verify TLS (default true); false allows http as well", 0                                      \
-	}
-
 /* clang-format off */
+#define AT(f) offsetof(struct artifact_cli, f)
+#define FILE_ROWS \
+	{"artifact-type", 0, OPTION_STRING, AT(o.type), "TYPE", "what it is, as a media type", 0}, \
+	{"type", 0, OPTION_STRING, AT(o.type), "TYPE", "the same", OPTION_HIDDEN}, \
+	{"annotation", 'a', OPTION_STRINGS, AT(o.annotations), "KEY=VALUE", "annotate it", 0}, \
+	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "print nothing", 0}
+
+static const struct option add_table[] = {
+	FILE_ROWS,
+	OPTION_END,
+};
 static const struct option push_table[] = {
-	{"artifact-type", 0, OPTION_STRING, offsetof(struct artifact_cli, o.type), "TYPE", "what it is, as a media type", 0},
-	{"annotation", 'a', OPTION_STRINGS, offsetof(struct artifact_cli, o.annotations), "KEY=VALUE", "annotate it", 0},
-	{"subject", 0, OPTION_STRING, offsetof(struct artifact_cli, o.subject), "TAG|DIGEST", "the manifest of the same repository that it belongs to", 0},
-	{"quiet", 'q', OPTION_BOOL, offsetof(struct artifact_cli, quiet), NULL, "print nothing", 0},
-	REGISTRY_ROWS,
+	FILE_ROWS,
+	{"subject", 0, OPTION_STRING, AT(o.subject), "TAG|DIGEST", "the manifest of the same repository that it belongs to", 0},
+	REGISTRY_OPTIONS(struct artifact_cli, o.registry),
 	OPTION_END,
 };
 static const struct option pull_table[] = {
-	{"output", 'o', OPTION_STRING, offsetof(struct artifact_cli, output), "DIR", "put the files there (default: .)", 0},
-	{"quiet", 'q', OPTION_BOOL, offsetof(struct artifact_cli, quiet), NULL, "print nothing", 0},
-	REGISTRY_ROWS,
+	{"output", 'o', OPTION_STRING, AT(output), "DIR", "put the files there, and nothing into the store", 0},
+	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "print nothing", 0},
+	{"progress", 0, OPTION_STRING, AT(progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
+	REGISTRY_OPTIONS(struct artifact_cli, o.registry),
 	OPTION_END,
+};
+static const struct option extract_table[] = {
+	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "print nothing", 0},
+	OPTION_END,
+};
+static const struct option ls_table[] = {
+	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "print digests only", 0},
+	{"no-trunc", 0, OPTION_BOOL, AT(no_trunc), NULL, "print whole digests", 0},
+	{"format", 0, OPTION_STRING, AT(format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
+	OPTION_END,
+};
+static const struct option inspect_table[] = {
+	{"format", 'f', OPTION_STRING, AT(format), "FORMAT", "json, or a template", 0},
+	OPTION_END,
+};
+static const struct option rm_table[] = {
+	{"all", 'a', OPTION_BOOL, AT(all), NULL, "all artifacts", 0},
+	{"ignore", 'i', OPTION_BOOL, AT(ignore), NULL, "no error when there is no such artifact", 0},
+	OPTION_END,
+};
+
+static const struct list_field fields[] = {
+	{"Repository", "REPOSITORY"}, {"Tag", "TAG"}, {"Digest", "DIGEST"}, {"Type", "TYPE"}, {"Created", "CREATED"},
+	{"CreatedAt", "CREATED AT"}, {"Size", "SIZE"}, {NULL, NULL},
+};
+static const struct list_kind kind = {
+	fields, "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.Created}}\t{{.Size}}", "{{.Digest}}",
 };
 /* clang-format on */
 
@@ -64,15 +79,72 @@ static int failed(const char *what, const char *name, struct error *err)
 					  : error_wrap(err, "artifact %s %s", what, name);
 }
 
+static void print_files(const struct engine_artifact_result *r, bool quiet)
+{
+	for (size_t i = 0; !quiet && i < r->files.count; i++)
+		printf("%s\n", r->files.items[i]); /* one component without control characters */
+}
+
+/* ---- in and out ---- */
+
+static int run_add(void *global, void *options, const struct args *args, struct error *err)
+{
+	struct artifact_cli *c = options;
+	autoengine struct engine *e = NULL;
+	char digest[STORE_ID_MAX];
+
+	if (bothy_open(global, &e, err) < 0)
+		return -err->code;
+	if (engine_artifact_add(e, args->items[0], args->items + 1, args->count - 1, &c->o, digest, err) < 0)
+		return failed("add", args->items[0], err);
+	if (!c->quiet)
+		printf("%s\n", digest);
+	return 0;
+}
+
+/* The store's, which must be as it was made: what it is was said then. */
+static int push_kept(void *global, struct artifact_cli *c, const char *name, char digest[static STORE_ID_MAX],
+		     struct error *err)
+{
+	autoengine struct engine *e = NULL;
+
+	if (c->o.type || c->o.subject || c->o.annotations.count)
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--artifact-type, --annotation and --subject are for files that are named here");
+	if (bothy_open(global, &e, err) < 0)
+		return -err->code;
+	if (engine_artifact_send(e, name, &c->o.registry, digest, err) == 0)
+		return 0;
+	if (err->kind == ERROR_NOT_FOUND && str_starts(err->msg, "there is no artifact"))
+		return error_hint(err, "name its files: bothy artifact push NAME FILE...");
+	return -err->code;
+}
+
 static int run_push(void *global, void *options, const struct args *args, struct error *err)
 {
 	struct artifact_cli *c = options;
+	const char *name = args->items[0];
 	char digest[STORE_ID_MAX];
 
-	(void)global;
 	c->o.registry.no_verify = c->tls_verify.set && !c->tls_verify.v;
-	if (engine_artifact_push(args->items[0], args->items + 1, args->count - 1, &c->o, digest, err) < 0)
-		return failed("push", args->items[0], err);
+	if ((args->count > 1 ? engine_artifact_push(name, args->items + 1, args->count - 1, &c->o, digest, err)
+			     : push_kept(global, c, name, digest, err)) < 0)
+		return failed("push", name, err);
+	if (!c->quiet)
+		printf("%s\n", digest);
+	return 0;
+}
+
+static int pull_to_store(void *global, const struct artifact_cli *c, const char *name, struct error *err)
+{
+	autoprogress struct progress *progress = NULL;
+	autoengine struct engine *e = NULL;
+	char digest[STORE_ID_MAX];
+
+	if (progress_new(c->progress, c->quiet, "pull", &progress, err) < 0 || bothy_open(global, &e, err) < 0)
+		return -err->code;
+	if (engine_artifact_fetch(e, name, &c->o.registry, progress_observer(progress), digest, err) < 0)
+		return failed("pull", name, err);
 	if (!c->quiet)
 		printf("%s\n", digest);
 	return 0;
@@ -83,13 +155,145 @@ static int run_pull(void *global, void *options, const struct args *args, struct
 	autoclean(engine_artifact_result_done) struct engine_artifact_result result = {0};
 	struct artifact_cli *c = options;
 
-	(void)global;
 	c->o.registry.no_verify = c->tls_verify.set && !c->tls_verify.v;
-	if (engine_artifact_pull(args->items[0], c->output ? c->output : ".", &c->o.registry, &result, err) < 0)
+	if (!c->output)
+		return pull_to_store(global, c, args->items[0], err);
+	if (engine_artifact_pull(args->items[0], c->output, &c->o.registry, &result, err) < 0)
 		return failed("pull", args->items[0], err);
-	for (size_t i = 0; !c->quiet && i < result.files.count; i++)
-		printf("%s\n", result.files.items[i]); /* one component without control characters */
+	print_files(&result, c->quiet);
 	return 0;
+}
+
+static int run_extract(void *global, void *options, const struct args *args, struct error *err)
+{
+	autoclean(engine_artifact_result_done) struct engine_artifact_result result = {0};
+	const struct artifact_cli *c = options;
+	autoengine struct engine *e = NULL;
+
+	if (bothy_open(global, &e, err) < 0)
+		return -err->code;
+	if (engine_artifact_extract(e, args->items[0], args->items[1], &result, err) < 0)
+		return failed("extract", args->items[0], err);
+	print_files(&result, c->quiet);
+	return 0;
+}
+
+/* ---- what is there ---- */
+
+static struct json *make_row(const struct store_artifact *item, const struct artifact_cli *c)
+{
+	autoclean(arena_done) struct arena a = {0};
+	struct json *j = json_new_object();
+	struct image_reference ref;
+	struct error ignored;
+	char text[160];
+	const char *repository = item->name, *tag = "<none>";
+
+	if (image_reference_parse(&a, item->name, &ref, &ignored) == 0) {
+		repository = arena_printf(&a, "%s/%s", ref.domain, ref.path);
+		tag = ref.tag ? ref.tag : tag;
+	}
+	json_set(j, "Repository", json_new_str(repository));
+	json_set(j, "Tag", json_new_str(tag));
+	show_id(item->manifest, c->no_trunc || c->quiet, text);
+	json_set(j, "Digest", json_new_str(text));
+	json_set(j, "Type", json_new_str(item->type));
+	show_age(item->published_ns, text);
+	json_set(j, "Created", json_new_str(text));
+	show_moment(item->published_ns, text);
+	json_set(j, "CreatedAt", json_new_str(text));
+	str_from_size(item->size_bytes, text);
+	json_set(j, "Size", json_new_str(text));
+	return j;
+}
+
+static int run_ls(void *global, void *options, const struct args *args, struct error *err)
+{
+	autoclean(store_artifact_list_done) struct store_artifact_list artifacts = {0};
+	const struct artifact_cli *c = options;
+	autoengine struct engine *e = NULL;
+	autolist struct list *l = NULL;
+	struct store *store;
+
+	(void)args;
+	if (list_new(&kind, c->format, c->quiet, &l, err) < 0 || bothy_open(global, &e, err) < 0 ||
+	    engine_store(e, &store, err) < 0 || store_artifact_list(store, &artifacts, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < artifacts.count; i++) {
+		if (list_add(l, make_row(&artifacts.items[i], c), err) < 0)
+			return -err->code;
+	}
+	return list_end(l, err);
+}
+
+static int run_inspect(void *global, void *options, const struct args *args, struct error *err)
+{
+	const struct artifact_cli *c = options;
+	autojson struct json *j = NULL, *one = json_new_array();
+	autoengine struct engine *e = NULL;
+
+	if (bothy_open(global, &e, err) < 0)
+		return -err->code;
+	if (engine_artifact_inspect(e, args->items[0], &j, err) < 0)
+		return failed("inspect", args->items[0], err);
+	/* Podman prints the object itself, not a list of one. */
+	if (!c->format || !*c->format || str_eq(c->format, "json"))
+		return list_inspect(j, c->format, err);
+	json_push(one, json_ref(j));
+	return list_inspect(one, c->format, err);
+}
+
+static int remove_one(struct store *store, const char *name, const struct artifact_cli *c, struct error *err)
+{
+	char digest[STORE_ID_MAX];
+
+	if (store_artifact_remove(store, name, digest, err) < 0)
+		return c->ignore && err->kind == ERROR_NOT_FOUND ? 0 : failed("rm", name, err);
+	printf("Deleted: %s\n", digest);
+	return 0;
+}
+
+static int remove_all(struct store *store, const struct artifact_cli *c, struct error *err)
+{
+	autoclean(store_artifact_list_done) struct store_artifact_list artifacts = {0};
+
+	if (store_artifact_list(store, &artifacts, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < artifacts.count; i++) {
+		if (remove_one(store, artifacts.items[i].name, c, err) < 0 && err->kind != ERROR_NOT_FOUND)
+			return -err->code; /* not found: removed meanwhile */
+	}
+	return 0;
+}
+
+static int run_rm(void *global, void *options, const struct args *args, struct error *err)
+{
+	const struct artifact_cli *c = options;
+	autoengine struct engine *e = NULL;
+	struct store *store;
+	int failure = 0;
+
+	if (c->all == (args->count > 0)) {
+		error_set(err, ERROR_INVALID, EINVAL,
+			  c->all ? "artifact rm: --all and names at once" : "artifact rm: no artifact was named");
+		return error_hint(err, "usage: bothy artifact rm [OPTIONS] ARTIFACT [ARTIFACT...]");
+	}
+	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0)
+		return -err->code;
+	if (c->all)
+		return remove_all(store, c, err);
+	/* One that fails does not keep the others; the last failure is the one reported at the end. */
+	for (size_t i = 0; i < args->count; i++) {
+		struct error why = {0};
+
+		if (remove_one(store, args->items[i], c, &why) == 0)
+			continue;
+		if (failure)
+			(void)fprintf(stderr, "Error: %s\n", err->msg);
+		failure = -why.code;
+		*err = why;
+	}
+	return failure;
 }
 
 static void done(void *options)
@@ -99,12 +303,27 @@ static void done(void *options)
 	strv_done(&c->o.annotations);
 }
 
-const struct command cmd_artifact_push = {
+static const struct command cmd_artifact_add = {
+	.name = "add",
+	.args = "NAME[:TAG] FILE[:TYPE] [FILE[:TYPE]...]",
+	.summary = "make an artifact of files",
+	.details = "It is kept in the store, to be pushed. Prints its digest.",
+	.options = add_table,
+	.options_size = sizeof(struct artifact_cli),
+	.min_args = 2,
+	.max_args = -1,
+	.run = run_add,
+	.done = done,
+	.examples = "  bothy artifact add registry.example/notes:1 notes.txt:text/plain\n"
+		    "  bothy artifact push registry.example/notes:1",
+};
+
+static const struct command cmd_artifact_push = {
 	.name = "push",
-	.group = "Registries",
 	.args = "NAME[:TAG] [FILE[:TYPE]...]",
-	.summary = "put files into a registry",
-	.details = "Prints the digest of the artifact.",
+	.summary = "send an artifact to its registry",
+	.details =
+		"That of this name in the store, or with files one that is made of them and not kept. Prints its digest.",
 	.options = push_table,
 	.options_size = sizeof(struct artifact_cli),
 	.min_args = 1,
@@ -116,31 +335,94 @@ const struct command cmd_artifact_push = {
 		"  bothy artifact push --artifact-type application/spdx+json --subject 1.5 registry.example/app:sbom sbom.json",
 };
 
-const struct command cmd_artifact_pull = {
+static const struct command cmd_artifact_pull = {
 	.name = "pull",
-	.group = "Registries",
 	.args = "NAME[:TAG|@DIGEST]",
-	.summary = "get the files of an artifact",
-	.details = "Prints their names. No file that is there is replaced, and a name never leads out of the folder.",
+	.summary = "get an artifact from its registry",
+	.details =
+		"Into the store, and prints its digest; with --output its files into a folder, and prints their names. No file that\n"
+		"is there is replaced, and a name never leads out of the folder.",
 	.options = pull_table,
 	.options_size = sizeof(struct artifact_cli),
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_pull,
 	.done = done,
-	.examples = "  bothy artifact pull -o ./notes registry.example/notes:1",
+	.examples = "  bothy artifact pull registry.example/notes:1\n"
+		    "  bothy artifact pull -o ./notes registry.example/notes:1",
 };
 
+static const struct command cmd_artifact_extract = {
+	.name = "extract",
+	.args = "ARTIFACT DIR",
+	.summary = "put the files of an artifact into a folder",
+	.details = "Prints their names. No file that is there is replaced, and a name never leads out of the folder.",
+	.options = extract_table,
+	.options_size = sizeof(struct artifact_cli),
+	.min_args = 2,
+	.max_args = 2,
+	.run = run_extract,
+	.done = done,
+	.examples = "  bothy artifact extract registry.example/notes:1 ./notes",
+};
+
+static const struct command cmd_artifact_ls = {
+	.name = "ls",
+	.args = "",
+	.summary = "list the artifacts of the store",
+	.options = ls_table,
+	.options_size = sizeof(struct artifact_cli),
+	.max_args = 0,
+	.run = run_ls,
+	.done = done,
+	.examples = "  bothy artifact ls\n  bothy artifact ls --format '{{.Repository}}:{{.Tag}} {{.Type}}'",
+};
+
+static const struct command cmd_artifact_inspect = {
+	.name = "inspect",
+	.args = "ARTIFACT",
+	.summary = "show the manifest of an artifact",
+	.options = inspect_table,
+	.options_size = sizeof(struct artifact_cli),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_inspect,
+	.done = done,
+	.examples =
+		"  bothy artifact inspect registry.example/notes:1\n"
+		"  bothy artifact inspect --format '{{range .Manifest.layers}}{{.mediaType}} {{end}}' registry.example/notes:1",
+};
+
+static const struct command cmd_artifact_rm = {
+	.name = "rm",
+	.args = "ARTIFACT [ARTIFACT...]",
+	.summary = "remove artifacts from the store",
+	.details = "Prints the digest of each. What has another name stays under that.",
+	.options = rm_table,
+	.options_size = sizeof(struct artifact_cli),
+	.max_args = -1,
+	.run = run_rm,
+	.done = done,
+	.examples = "  bothy artifact rm registry.example/notes:1\n  bothy artifact rm --all",
+};
+
+/* clang-format off */
 static const struct command_child children[] = {
-	{"push", NULL, &cmd_artifact_push},
+	{"add", NULL, &cmd_artifact_add},
+	{"extract", NULL, &cmd_artifact_extract},
+	{"inspect", NULL, &cmd_artifact_inspect},
+	{"ls", "list", &cmd_artifact_ls},
 	{"pull", NULL, &cmd_artifact_pull},
+	{"push", NULL, &cmd_artifact_push},
+	{"rm", "remove", &cmd_artifact_rm},
 	{NULL, NULL, NULL},
 };
+/* clang-format on */
 
 const struct command cmd_artifact = {
 	.name = "artifact",
 	.group = "Registries",
 	.args = "COMMAND",
-	.summary = "files in registries",
+	.summary = "files under a name, here and in registries",
 	.children = children,
 };

@@ -123,12 +123,26 @@ static void offer_images(const struct bothy_global *g, struct completion *out)
 	}
 }
 
+static void offer_artifacts(const struct bothy_global *g, struct completion *out)
+{
+	autoclean(store_artifact_list_done) struct store_artifact_list list = {0};
+	autoengine struct engine *e = NULL;
+	struct store *store;
+	struct error err;
+
+	if (bothy_open(g, &e, &err) < 0 || engine_store(e, &store, &err) < 0 ||
+	    store_artifact_list(store, &list, &err) < 0)
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		completion_add(out, list.items[i].name, NULL);
+}
+
 void bothy_values(void *global, const char *kind, struct completion *out)
 {
 	static const struct {
 		const char *kind;
 		void (*offer)(const struct bothy_global *g, struct completion *out);
-	} kinds[] = {{"IMAGE", offer_images}};
+	} kinds[] = {{"IMAGE", offer_images}, {"ARTIFACT", offer_artifacts}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (str_eq(kinds[i].kind, kind))

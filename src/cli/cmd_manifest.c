@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/bothy.h"
 #include "cli/progress.h"
+#include "cli/registry_options.h"
 #include "cli/show.h"
 
 struct manifest_options {
@@ -20,10 +21,7 @@ struct manifest_options {
 /* clang-format off */
 #define AT(f) offsetof(struct manifest_options, f)
 #define REGISTRY_ROWS \
-	{"authfile", 0, OPTION_STRING, AT(registry.authfile), "FILE", "logins (default: $REGISTRY_AUTH_FILE, Podman's auth.json, Docker's config.json)", 0}, \
-	{"creds", 0, OPTION_STRING, AT(registry.creds), "USER:PASSWORD", "log in as this for once", 0}, \
-	{"cert-dir", 0, OPTION_STRING, AT(registry.cert_dir), "DIR", "certificates in place of certs.d", 0}, \
-	{"tls-verify", 0, OPTION_TRISTATE, AT(tls_verify), NULL, "verify TLS (default true); false allows http as well", 0}, \
+	REGISTRY_OPTIONS(struct manifest_options, registry), \
 	{"insecure", 0, OPTION_BOOL, AT(insecure), NULL, "the same as --tls-verify=false", 0}
 #define ENTRY_ROWS \
 	{"arch", 0, OPTION_STRING, AT(entry.arch), "ARCH", "architecture of the image", 0}, \

@@ -7,10 +7,12 @@
 #include "base/fd.h"
 #include "cli/bothy.h"
 #include "cli/progress.h"
+#include "cli/registry_options.h"
 #include "kernel/signal.h"
 
 struct pull_options {
-	const char *platform, *progress, *policy, *creds, *authfile, *cert_dir;
+	struct engine_registry_options registry;
+	const char *platform, *progress, *policy;
 	struct option_bool tls_verify;
 	bool quiet, all_tags, all_platforms;
 };
@@ -23,10 +25,7 @@ static const struct option table[] = {
 	{"policy", 0, OPTION_STRING, offsetof(struct pull_options, policy), "always|missing|newer|never", "when to ask the registry (default: always)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct pull_options, quiet), NULL, "print the name only", 0},
 	{"progress", 0, OPTION_STRING, offsetof(struct pull_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
-	{"creds", 0, OPTION_STRING, offsetof(struct pull_options, creds), "USER[:PASSWORD]", "instead of the login", 0},
-	{"authfile", 0, OPTION_STRING, offsetof(struct pull_options, authfile), "FILE", "where the logins are", 0},
-	{"cert-dir", 0, OPTION_STRING, offsetof(struct pull_options, cert_dir), "DIR", "certificates and keys for the registry", 0},
-	{"tls-verify", 0, OPTION_TRISTATE, offsetof(struct pull_options, tls_verify), NULL, "check the registry's certificate (default: yes)", 0},
+	REGISTRY_OPTIONS(struct pull_options, registry),
 	OPTION_END,
 };
 /* clang-format on */
@@ -56,9 +55,9 @@ static int run(void *global, void *options, const struct args *args, struct erro
 		.platform = o->platform,
 		.all_platforms = o->all_platforms,
 		.all_tags = o->all_tags,
-		.creds = o->creds,
-		.authfile = o->authfile,
-		.cert_dir = o->cert_dir,
+		.creds = o->registry.creds,
+		.authfile = o->registry.authfile,
+		.cert_dir = o->registry.cert_dir,
 		.no_verify = o->tls_verify.set && !o->tls_verify.v,
 	};
 

@@ -11,6 +11,7 @@
 #include "cli/bothy.h"
 #include "cli/progress.h"
 #include "safepath/safepath.h"
+#include "cli/registry_options.h"
 
 struct push_options {
 	struct engine_registry_options registry;
@@ -25,10 +26,7 @@ static const struct option table[] = {
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct push_options, quiet), NULL, "print the name alone", 0},
 	{"progress", 0, OPTION_STRING, offsetof(struct push_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
 	{"digestfile", 0, OPTION_STRING, offsetof(struct push_options, digestfile), "FILE", "write the digest that the name now has to this file", 0},
-	{"authfile", 0, OPTION_STRING, offsetof(struct push_options, registry.authfile), "FILE", "logins (default: $REGISTRY_AUTH_FILE, Podman's auth.json, Docker's config.json)", 0},
-	{"creds", 0, OPTION_STRING, offsetof(struct push_options, registry.creds), "USER:PASSWORD", "log in as this for once", 0},
-	{"cert-dir", 0, OPTION_STRING, offsetof(struct push_options, registry.cert_dir), "DIR", "certificates in place of certs.d", 0},
-	{"tls-verify", 0, OPTION_TRISTATE, offsetof(struct push_options, tls_verify), NULL, "verify TLS (default true); false allows http as well", 0},
+	REGISTRY_OPTIONS(struct push_options, registry),
 	{"disable-content-trust", 0, OPTION_BOOL, offsetof(struct push_options, quiet), NULL, "accepted for Docker's sake", OPTION_HIDDEN},
 	OPTION_END,
 };

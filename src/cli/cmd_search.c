@@ -9,6 +9,7 @@
 #include "cli/bothy.h"
 #include "cli/filter.h"
 #include "cli/list.h"
+#include "cli/registry_options.h"
 
 #define DESCRIPTION_CHARS 45
 #define LIMIT_MAX 100
@@ -28,10 +29,7 @@ static const struct option table[] = {
 	{"filter", 'f', OPTION_STRINGS, offsetof(struct search_options, filters), "KEY=VALUE", "stars=N (at least), is-official=BOOL, is-automated=BOOL", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct search_options, no_trunc), NULL, "print whole descriptions", 0},
 	{"format", 0, OPTION_STRING, offsetof(struct search_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
-	{"authfile", 0, OPTION_STRING, offsetof(struct search_options, registry.authfile), "FILE", "logins (default: $REGISTRY_AUTH_FILE, Podman's auth.json, Docker's config.json)", 0},
-	{"creds", 0, OPTION_STRING, offsetof(struct search_options, registry.creds), "USER:PASSWORD", "log in as this for once", 0},
-	{"cert-dir", 0, OPTION_STRING, offsetof(struct search_options, registry.cert_dir), "DIR", "certificates in place of certs.d", 0},
-	{"tls-verify", 0, OPTION_TRISTATE, offsetof(struct search_options, tls_verify), NULL, "verify TLS (default true); false allows http as well", 0},
+	REGISTRY_OPTIONS(struct search_options, registry),
 	OPTION_END,
 };
 

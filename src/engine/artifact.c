@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Artifacts: files in a registry under a name (OCI image-spec 1.1, "Guidelines for Artifact Usage"). A file is a blob whose
- * annotation org.opencontainers.image.title is its name; the config is the empty object. They go from and to folders of the
- * user, not through the store.
+ * annotation org.opencontainers.image.title is its name; the config is the empty object. Here they go from and to folders of
+ * the user, in artifact_store.c by way of the store.
  *
  * What a registry calls a file is hostile: a name is one component, no file that is there is replaced, and a file has its name
  * only after its digest was checked (oras CVE-2026-50162, V27).
@@ -18,17 +18,15 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "engine/artifact.h"
 #include "engine/internal.h"
 #include "safepath/safepath.h"
 
 #define TITLE "org.opencontainers.image.title"
-#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
-#define EMPTY_TYPE "application/vnd.oci.empty.v1+json"
-#define EMPTY_TEXT "{}"
 #define PIPE_BYTES 65536
 
-static int open_session(const char *text, unsigned access, const struct engine_registry_options *o, struct arena *a,
-			struct image_reference *ret_ref, struct registry **ret, struct error *err)
+int artifact_open_session(const char *text, unsigned access, const struct engine_registry_options *o, struct arena *a,
+			  struct image_reference *ret_ref, struct registry **ret, struct error *err)
 {
 	if (image_reference_parse(a, text, ret_ref, err) < 0)
 		return -err->code;
@@ -39,17 +37,10 @@ static int open_session(const char *text, unsigned access, const struct engine_r
 
 /* ---- push ---- */
 
-struct file {
-	const char *path, *type, *title;
-	int fd; /* owned */
-	int64_t size;
-	char digest[STORE_ID_MAX];
-};
-
-static int open_file(struct arena *a, const char *word, struct file *ret, struct error *err)
+static int open_file(struct arena *a, const char *word, struct artifact_file *ret, struct error *err)
 {
 	const char *colon = strrchr(word, ':');
-	struct file f = {.fd = FD_NONE, .type = "application/octet-stream"};
+	struct artifact_file f = {.fd = FD_NONE, .type = "application/octet-stream"};
 
 	f.path = arena_strdup(a, word);
 	if (colon && colon > word && strchr(colon, '/') && str_has_control(colon) == false && colon[1] != '/') {
@@ -68,7 +59,7 @@ static int open_file(struct arena *a, const char *word, struct file *ret, struct
 	return 0;
 }
 
-static int push_bytes(struct registry *r, const char *digest, int64_t size, int fd, struct error *err)
+int artifact_push_bytes(struct registry *r, const char *digest, int64_t size, int fd, struct error *err)
 {
 	struct registry_event e;
 	int64_t id = registry_push_blob(r, digest, (uint64_t)size, fd, NULL, err);
@@ -111,7 +102,7 @@ static int set_annotations(const struct engine_artifact_options *o, struct json 
 	return 0;
 }
 
-static struct json *layer_of(const struct file *f)
+static struct json *layer_of(const struct artifact_file *f)
 {
 	struct json *d = image_descriptor_json(f->type, f->digest, f->size), *annotations = json_new_object();
 
@@ -120,94 +111,124 @@ static struct json *layer_of(const struct file *f)
 	return d;
 }
 
-static int push_manifest(struct registry *r, const struct image_reference *ref, const struct json *m,
-			 char ret_digest[static STORE_ID_MAX], struct error *err)
+int artifact_push_manifest(struct registry *r, const struct image_reference *ref, const char *text, size_t len,
+			   struct error *err)
 {
-	autobuf struct buf text = BUF_INIT(IMAGE_MANIFEST_MAX_BYTES);
 	struct registry_event e;
+	int64_t id =
+		registry_push_manifest(r, ref->digest ? ref->digest : ref->tag, ARTIFACT_MANIFEST_TYPE, text, len, err);
 
+	return id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
+}
+
+int artifact_manifest(const struct engine_artifact_options *o, const struct artifact_files *files, struct json **ret,
+		      struct error *err)
+{
+	autojson struct json *m = json_new_object();
+	struct json *layers = json_new_array();
+	char empty_digest[STORE_ID_MAX];
+
+	json_set(m, "schemaVersion", json_new_i64(2));
+	json_set_str(m, "mediaType", ARTIFACT_MANIFEST_TYPE);
+	json_set_str(m, "artifactType", o->type ? o->type : "application/vnd.unknown.artifact.v1");
+	store_digest_text(ARTIFACT_EMPTY_TEXT, strlen(ARTIFACT_EMPTY_TEXT), empty_digest);
+	json_set(m, "config",
+		 image_descriptor_json(ARTIFACT_EMPTY_TYPE, empty_digest, (int64_t)strlen(ARTIFACT_EMPTY_TEXT)));
+	json_set(m, "layers", layers);
+	for (size_t i = 0; i < files->count; i++)
+		json_push(layers, layer_of(&files->items[i]));
+	if (o->annotations.count && set_annotations(o, m, err) < 0)
+		return -err->code;
+	*ret = take_ptr(&m);
+	return 0;
+}
+
+static int push_all(struct registry *r, const struct image_reference *ref, const struct engine_artifact_options *o,
+		    const struct artifact_files *files, char ret_digest[static STORE_ID_MAX], struct error *err)
+{
+	autofd int empty = fd_memory("empty", ARTIFACT_EMPTY_TEXT, strlen(ARTIFACT_EMPTY_TEXT));
+	autobuf struct buf text = BUF_INIT(IMAGE_MANIFEST_MAX_BYTES);
+	autojson struct json *m = NULL;
+	struct json *subject = NULL;
+	char empty_digest[STORE_ID_MAX];
+
+	store_digest_text(ARTIFACT_EMPTY_TEXT, strlen(ARTIFACT_EMPTY_TEXT), empty_digest);
+	if (artifact_manifest(o, files, &m, err) < 0)
+		return -err->code;
+	if (empty < 0)
+		return error_sys(err, -empty, "push the empty config");
+	if (artifact_push_bytes(r, empty_digest, (int64_t)strlen(ARTIFACT_EMPTY_TEXT), empty, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < files->count; i++) {
+		const struct artifact_file *f = &files->items[i];
+
+		if (artifact_push_bytes(r, f->digest, f->size, f->fd, err) < 0)
+			return error_wrap(err, "'%.200s'", f->path);
+	}
+	if (o->subject) {
+		if (find_subject(r, o->subject, &subject, err) < 0)
+			return -err->code;
+		json_set(m, "subject", subject);
+	}
 	if (!json_write(m, false, &text))
 		return error_set(err, ERROR_LIMIT, EFBIG, "the artifact's manifest would be too large");
 	store_digest_text(buf_str(&text), text.len, ret_digest);
 	if (ref->digest && !str_eq(ref->digest, ret_digest))
 		return error_set(err, ERROR_INVALID, EINVAL, "the artifact has digest %s: push it by a tag",
 				 ret_digest);
-	int64_t id = registry_push_manifest(r, ref->digest ? ref->digest : ref->tag, MANIFEST_TYPE, buf_str(&text),
-					    text.len, err);
-
-	return id < 0 ? -err->code : registry_wait(r, id, &e, NULL, NULL, err);
+	return artifact_push_manifest(r, ref, buf_str(&text), text.len, err);
 }
 
-static int push_all(struct registry *r, const struct image_reference *ref, const struct engine_artifact_options *o,
-		    struct file *files, size_t count, char ret_digest[static STORE_ID_MAX], struct error *err)
+static int no_twins(const struct artifact_files *files, struct error *err)
 {
-	autojson struct json *m = json_new_object();
-	autofd int empty = fd_memory("empty", EMPTY_TEXT, strlen(EMPTY_TEXT));
-	struct json *layers = json_new_array(), *subject = NULL;
-	char empty_digest[STORE_ID_MAX];
-
-	json_set(m, "schemaVersion", json_new_i64(2));
-	json_set_str(m, "mediaType", MANIFEST_TYPE);
-	json_set_str(m, "artifactType", o->type ? o->type : "application/vnd.unknown.artifact.v1");
-	store_digest_text(EMPTY_TEXT, strlen(EMPTY_TEXT), empty_digest);
-	json_set(m, "config", image_descriptor_json(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
-	json_set(m, "layers", layers);
-	if (o->annotations.count && set_annotations(o, m, err) < 0)
-		return -err->code;
-	if (empty < 0 || push_bytes(r, empty_digest, (int64_t)strlen(EMPTY_TEXT), empty, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < count; i++) {
-		json_push(layers, layer_of(&files[i]));
-		if (push_bytes(r, files[i].digest, files[i].size, files[i].fd, err) < 0)
-			return error_wrap(err, "'%.200s'", files[i].path);
-	}
-	/* The specification wants a layer: the empty one, where there is no file (a mere set of annotations). */
-	if (count == 0)
-		json_push(layers, image_descriptor_json(EMPTY_TYPE, empty_digest, (int64_t)strlen(EMPTY_TEXT)));
-	if (o->subject) {
-		if (find_subject(r, o->subject, &subject, err) < 0)
-			return -err->code;
-		json_set(m, "subject", subject);
-	}
-	return push_manifest(r, ref, m, ret_digest, err);
-}
-
-static int no_twins(const struct file *files, size_t count, struct error *err)
-{
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < files->count; i++) {
 		for (size_t k = 0; k < i; k++) {
-			if (str_eq(files[i].title, files[k].title))
+			if (str_eq(files->items[i].title, files->items[k].title))
 				return error_set(err, ERROR_INVALID, EEXIST, "two files are called '%.200s'",
-						 files[i].title);
+						 files->items[i].title);
 		}
 	}
 	return 0;
 }
 
+int artifact_files_open(char *const *words, size_t count, struct artifact_files *ret, struct error *err)
+{
+	autoclean(artifact_files_done) struct artifact_files files = {0};
+
+	if (count == 0)
+		return error_set(err, ERROR_INVALID, EINVAL, "an artifact is made of files, and none was named");
+	files.items = arena_alloc(&files.arena, count, sizeof(*files.items));
+	for (; files.count < count; files.count++) {
+		if (open_file(&files.arena, words[files.count], &files.items[files.count], err) < 0)
+			return -err->code;
+	}
+	if (no_twins(&files, err) < 0)
+		return -err->code;
+	*ret = files;
+	files = (struct artifact_files){0};
+	return 0;
+}
+
+void artifact_files_done(struct artifact_files *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		fd_close(&f->items[i].fd);
+	arena_done(&f->arena);
+	*f = (struct artifact_files){0};
+}
+
 int engine_artifact_push(const char *name, char *const *words, size_t count, const struct engine_artifact_options *o,
 			 char ret_digest[static STORE_ID_MAX], struct error *err)
 {
-	autofree struct file *files = mem_zalloc(count + 1, sizeof(*files));
+	autoclean(artifact_files_done) struct artifact_files files = {0};
+	autoclean(arena_done) struct arena a = {0};
 	autoregistry struct registry *r = NULL;
 	struct image_reference ref;
-	struct arena a = {0};
-	size_t opened = 0;
-	int result = 0;
 
-	while (result == 0 && opened < count) {
-		result = open_file(&a, words[opened], &files[opened], err);
-		opened += result == 0;
-	}
-	if (result == 0)
-		result = no_twins(files, opened, err);
-	if (result == 0)
-		result = open_session(name, REGISTRY_PULL | REGISTRY_PUSH, &o->registry, &a, &ref, &r, err);
-	if (result == 0)
-		result = push_all(r, &ref, o, files, opened, ret_digest, err);
-	for (size_t i = 0; i < opened; i++)
-		fd_close(&files[i].fd);
-	arena_done(&a);
-	return result;
+	if (artifact_files_open(words, count, &files, err) < 0 ||
+	    artifact_open_session(name, REGISTRY_PULL | REGISTRY_PUSH, &o->registry, &a, &ref, &r, err) < 0)
+		return -err->code;
+	return push_all(r, &ref, o, &files, ret_digest, err);
 }
 
 /* ---- pull ---- */
@@ -250,8 +271,9 @@ static int check_titles(const struct image_manifest *m, int dir_fd, struct error
 
 /* Take the blob out of a pipe into @fd. bothy-fetch gets no descriptor of the file: it could still write there when the content
  * has been checked. */
-static int receive_file(struct registry *r, const struct image_descriptor *d, int fd, struct error *err)
+static int receive_file(void *arg, const struct image_descriptor *d, int fd, struct error *err)
 {
+	struct registry *r = arg;
 	autofree char *data = mem_alloc(PIPE_BYTES);
 	autofd int in = FD_NONE;
 	int64_t total = 0;
@@ -284,8 +306,8 @@ static int receive_file(struct registry *r, const struct image_descriptor *d, in
 }
 
 /* One file: received under a temporary name, checked, then given its own if that is still free. */
-static int pull_file(struct registry *r, const struct image_descriptor *d, const char *title, int dir_fd,
-		     struct error *err)
+static int place_file(const struct image_descriptor *d, const char *title, int dir_fd, artifact_fill fill, void *arg,
+		      struct error *err)
 {
 	char temporary[SAFEPATH_TEMPORARY_MAX], is[STORE_ID_MAX];
 	int64_t size;
@@ -295,7 +317,7 @@ static int pull_file(struct registry *r, const struct image_descriptor *d, const
 	autofd int fd = safepath_create_file(dir_fd, temporary, O_RDWR, 0644, SAFEPATH_KEEP, err);
 	if (fd < 0)
 		return fd;
-	int result = receive_file(r, d, fd, err);
+	int result = fill(arg, d, fd, err);
 
 	if (result >= 0 && lseek(fd, 0, SEEK_SET) < 0)
 		result = error_sys(err, errno, "read it again");
@@ -310,6 +332,26 @@ static int pull_file(struct registry *r, const struct image_descriptor *d, const
 
 		(void)safepath_unlink(dir_fd, temporary, true, &ignored);
 		return error_wrap(err, "file '%.200s'", title);
+	}
+	return 0;
+}
+
+int artifact_place_files(const struct image_manifest *m, int dir_fd, artifact_fill fill, void *arg,
+			 struct engine_artifact_result *ret, struct error *err)
+{
+	if (check_titles(m, dir_fd, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < m->layer_count; i++) {
+		const char *title = title_of(&m->layers[i]);
+
+		if (!title)
+			continue;
+		if (!str_starts(m->layers[i].digest, "sha256:"))
+			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+					 "digest '%.100s': only sha256 is supported", m->layers[i].digest);
+		if (place_file(&m->layers[i], title, dir_fd, fill, arg, err) < 0)
+			return -err->code;
+		spec_strs_push(&ret->arena, &ret->files, arena_strdup(&ret->arena, title));
 	}
 	return 0;
 }
@@ -329,21 +371,9 @@ static int pull_all(struct registry *r, const struct image_reference *ref, int d
 	if (ref->digest && !str_eq(ref->digest, ret->digest))
 		return error_set(err, ERROR_INVALID, EBADMSG, "the manifest has digest %s, not %s", ret->digest,
 				 ref->digest);
-	if (image_manifest_parse(e.text, e.len, "manifest", &m, err) < 0 || check_titles(&m, dir_fd, err) < 0)
+	if (image_manifest_parse(e.text, e.len, "manifest", &m, err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < m.layer_count; i++) {
-		const char *title = title_of(&m.layers[i]);
-
-		if (!title)
-			continue;
-		if (!str_starts(m.layers[i].digest, "sha256:"))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-					 "digest '%.100s': only sha256 is supported", m.layers[i].digest);
-		if (pull_file(r, &m.layers[i], title, dir_fd, err) < 0)
-			return -err->code;
-		spec_strs_push(&ret->arena, &ret->files, arena_strdup(&ret->arena, title));
-	}
-	return 0;
+	return artifact_place_files(&m, dir_fd, receive_file, r, ret, err);
 }
 
 int engine_artifact_pull(const char *name, const char *folder, const struct engine_registry_options *o,
@@ -356,7 +386,7 @@ int engine_artifact_pull(const char *name, const char *folder, const struct engi
 	if (safepath_host_mkdir_all(folder, 0777, err) < 0)
 		return -err->code;
 	autofd int dir = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, err);
-	if (dir < 0 || open_session(name, REGISTRY_PULL, o, &result.arena, &ref, &r, err) < 0 ||
+	if (dir < 0 || artifact_open_session(name, REGISTRY_PULL, o, &result.arena, &ref, &r, err) < 0 ||
 	    pull_all(r, &ref, dir, &result, err) < 0)
 		return -err->code;
 	*ret = result;

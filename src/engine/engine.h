@@ -328,6 +328,24 @@ int engine_artifact_pull(const char *name, const char *folder, const struct engi
 			 struct engine_artifact_result *ret, struct error *err);
 void engine_artifact_result_done(struct engine_artifact_result *r);
 
+/* By way of the store (artifact_store.c); what is there is found as store_artifact_find has it. Each: 0, or <0. */
+/* Bring it in from its registry. <0: UNSUPPORTED (an image, an index), as engine_pull. */
+int engine_artifact_fetch(struct engine *e, const char *name, const struct engine_registry_options *o,
+			  const struct engine_observer *observer, char ret_digest[static STORE_ID_MAX],
+			  struct error *err);
+/* Make it of files (as engine_artifact_push) under @name, which another artifact loses. */
+int engine_artifact_add(struct engine *e, const char *name, char *const *words, size_t count,
+			const struct engine_artifact_options *o, char ret_digest[static STORE_ID_MAX],
+			struct error *err);
+/* Send it to the registry of its name. */
+int engine_artifact_send(struct engine *e, const char *name, const struct engine_registry_options *o,
+			 char ret_digest[static STORE_ID_MAX], struct error *err);
+/* Its files into @folder, as engine_artifact_pull. */
+int engine_artifact_extract(struct engine *e, const char *name, const char *folder, struct engine_artifact_result *ret,
+			    struct error *err);
+/* {"Manifest": {…}, "Name": "…", "Digest": "…"}, to json_unref. */
+int engine_artifact_inspect(struct engine *e, const char *name, struct json **ret, struct error *err);
+
 /* ---- to and from other hosts (scp.c) --------------------------------------------------------------------------------- */
 
 struct engine_scp_options {

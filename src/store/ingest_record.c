@@ -211,11 +211,23 @@ static int record_index(struct store *s, const struct ingest_record *r, struct e
 static int record_artifact(struct store *s, const struct ingest_record *r, struct error *err)
 {
 	const int64_t now = clock_realtime_ns();
+	autostmt sqlite3_stmt *q = NULL;
+	autofree char *before = NULL;
+	int had;
 
-	return record_run(s,
-			  "INSERT OR REPLACE INTO artifacts(name, manifest, artifact_type, published_ns)"
-			  " VALUES(?1, ?2, ?3, ?4)",
-			  (const char *const[]){r->a, r->b, r->c}, 3, &now, 1, err);
+	if (index_prepare(s, "SELECT manifest FROM artifacts WHERE name = ?1", &q, err) < 0)
+		return -err->code;
+	sqlite3_bind_text(q, 1, r->a, -1, SQLITE_STATIC);
+	had = index_step(s, q, err);
+	if (had < 0)
+		return had;
+	before = had ? mem_strdup(index_text(q, 0)) : NULL;
+	if (record_run(s,
+		       "INSERT OR REPLACE INTO artifacts(name, manifest, artifact_type, published_ns)"
+		       " VALUES(?1, ?2, ?3, ?4)",
+		       (const char *const[]){r->a, r->b, r->c}, 3, &now, 1, err) < 0)
+		return -err->code;
+	return before ? artifacts_forget(s, before, err) : 0;
 }
 
 /* @missing: what an owner lacks is counted. */
@@ -304,6 +316,20 @@ static int publish_records(struct store_ingest *g, struct error *err)
 	return index_run(st->store, err, "ROLLBACK TO images", NULL) < 0 ? -err->code : 1;
 }
 
+/* A name that meant another artifact has left that one's blobs without a record. Context: STORE_LOCK is held. */
+static void collect_replaced(struct store_ingest *g)
+{
+	struct error ignored;
+
+	for (size_t i = 0; i < g->record_count; i++) {
+		if (g->records[i].kind != INGEST_ARTIFACT)
+			continue;
+		(void)staging_collect_orphans(g->staged.store, &g->staged.staging,
+					      &ignored); /* later loads do it, too */
+		return;
+	}
+}
+
 int store_ingest_commit(struct store_ingest *g, struct error *err)
 {
 	struct store *s = g->staged.store;
@@ -317,8 +343,10 @@ int store_ingest_commit(struct store_ingest *g, struct error *err)
 
 	if (lock < 0 || index_begin(s, &t, err) < 0 || (r = publish_records(g, err)) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
-	if (r == 0)
+	if (r == 0) {
+		collect_replaced(g);
 		return 0;
+	}
 	if (++g->rounds >= STAGED_ROUNDS) {
 		error_set(err, ERROR_BUSY, EAGAIN, "other commands remove what the image shares, time and again");
 		return error_hint(err, "try it once more");

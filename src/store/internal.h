@@ -107,6 +107,12 @@ int remove_check_unused(struct store *s, const char *id, struct error *err);
 /* The image with all its names, and what only it had. */
 int remove_whole_image(struct store *s, const char *id, struct store_remove_result *ret, struct error *err);
 
+/* @owner (an image, an index, an artifact's manifest) has its blobs no longer; those that nobody else has go. What has no owner at
+ * all is not its business: a pull that is going on may have brought it a moment ago. */
+int remove_blobs_of(struct store *s, const char *owner, struct error *err);
+/* The same for an artifact's manifest that has no name any more (artifacts.c). */
+int artifacts_forget(struct store *s, const char *manifest, struct error *err);
+
 /* ---- workers (worker.c) ----------------------------------------------------------------------------------------------- */
 
 struct worker {

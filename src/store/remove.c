@@ -97,9 +97,7 @@ static int untag(struct store *s, const char *id, const char *name, struct store
 	return 0;
 }
 
-/* @owner (an image, an index, an artifact) has its blobs no longer; those that nobody else has go. What has no owner at all is
- * not its business: a pull that is going on may have brought it a moment ago. */
-static int drop_blobs(struct store *s, const char *owner, struct error *err)
+int remove_blobs_of(struct store *s, const char *owner, struct error *err)
 {
 	if (index_run(
 		    s, err,
@@ -125,7 +123,7 @@ static int drop_indexes(struct store *s, struct error *err)
 	while ((r = index_step(s, q, err)) > 0)
 		strv_push(&gone, index_text(q, 0));
 	for (size_t i = 0; r == 0 && i < gone.count; i++) {
-		if (drop_blobs(s, gone.items[i], err) < 0 ||
+		if (remove_blobs_of(s, gone.items[i], err) < 0 ||
 		    index_run(s, err, "DELETE FROM index_images WHERE indexdigest = ?1", gone.items[i], NULL) < 0 ||
 		    index_run(s, err, "DELETE FROM indexes WHERE digest = ?1", gone.items[i], NULL) < 0)
 			return -err->code;
@@ -155,7 +153,7 @@ static int delete_records(struct store *s, const char *id, struct store_remove_r
 	sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
 	while ((r = index_step(s, q, err)) > 0)
 		spec_strs_push(&ret->arena, &ret->deleted, index_text(q, 0));
-	if (r < 0 || drop_blobs(s, id, err) < 0)
+	if (r < 0 || remove_blobs_of(s, id, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
 		if (index_run(s, err, statements[i], id, NULL) < 0)

@@ -642,6 +642,29 @@ int store_list_save(struct store *s, const char *name, const char *text, size_t 
 /* Take the full name @name from its index; the index goes with its last name, images stay. <0: NOT_FOUND (no such index). */
 int store_list_remove(struct store *s, const char *name, struct error *err);
 
+/* ---- artifacts (artifacts.c) ----------------------------------------------------------------------------------------- */
+
+struct store_artifact {
+	const char *name;     /* full, with tag */
+	const char *manifest; /* digest */
+	const char *type;     /* artifactType, or the media type of its config */
+	int64_t published_ns; /* when it came */
+	uint64_t size_bytes;  /* of its blobs and documents */
+};
+struct store_artifact_list {
+	struct arena arena;
+	struct store_artifact *items;
+	size_t count;
+};
+int store_artifact_list(struct store *s, struct store_artifact_list *ret, struct error *err);
+void store_artifact_list_done(struct store_artifact_list *l);
+/* @typed: a name (of "latest" without a tag), repository@digest, or the beginning of the digest. Texts in @a.
+ * Returns 0, or <0: NOT_FOUND, CONFLICT (the beginning of several). */
+int store_artifact_find(struct store *s, const char *typed, struct arena *a, struct store_artifact *ret,
+			struct error *err);
+/* Take the name away, and what it means with its last name. @ret_digest: of its manifest. */
+int store_artifact_remove(struct store *s, const char *typed, char ret_digest[static STORE_ID_MAX], struct error *err);
+
 /* ---- mounts of images (mounts.c) ------------------------------------------------------------------------------------ */
 
 /* Where an image is mounted: the engine mounts, the store remembers, so that the image is not removed meanwhile. */

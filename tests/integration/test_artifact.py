@@ -44,6 +44,76 @@ def there_and_back(w):
         check_equal(json.loads(out)["subject"]["digest"], digest, err)
 
 
+@test
+def kept_in_the_store(w):
+    """Podman's way: add, ls, inspect, push, pull, extract, rm; what goes leaves nothing behind."""
+    (w.tmp / "in").mkdir()
+    (w.tmp / "in/notes.txt").write_text("notes\n")
+    (w.tmp / "in/big.bin").write_bytes(os.urandom(3_000_000))
+    files = [f"{w.tmp}/in/notes.txt:text/plain", w.tmp / "in/big.bin"]
+    with docker_registry(w) as host:
+        name = f"{host}/team/notes:1"
+        done = registry_bothy(w, "artifact", "push", name)
+        check_equal((done.code, done.out), (125, ""))
+        check_in("there is no artifact", done.err)
+        check_in("artifact push NAME FILE...", done.err)
+        digest = ok(w, "artifact", "add", "--artifact-type", "application/x-notes", "-a", "a.b=c", name, *files).strip()
+        check_equal(ok(w, "artifact", "ls", "--no-trunc", "--format", "{{.Repository}} {{.Tag}} {{.Digest}} {{.Type}}"),
+                    f"{host}/team/notes 1 {digest} application/x-notes\n")
+        shown = json.loads(ok(w, "artifact", "inspect", name))
+        check_equal((shown["Name"], shown["Digest"], shown["Manifest"]["annotations"]), (name, digest, {"a.b": "c"}))
+        check_equal(ok(w, "artifact", "inspect", "--format", "{{(index .Manifest.layers 0).mediaType}}", digest[7:19]), "text/plain\n")
+        check_equal(ok(w, "artifact", "push", name).strip(), digest)
+        check_equal(ok(w, "artifact", "rm", name), f"Deleted: {digest}\n")
+        check_equal(os.listdir(w.tmp / "lib/blobs/sha256"), [], "its blobs went along")
+        check_equal(ok(w, "artifact", "pull", name).strip(), digest)
+        check_equal(sorted(ok(w, "artifact", "extract", name, w.tmp / "out").split()), ["big.bin", "notes.txt"])
+        for file in ("notes.txt", "big.bin"):
+            check_equal((w.tmp / "out" / file).read_bytes(), (w.tmp / "in" / file).read_bytes(), file)
+        check_in("is there already", registry_bothy(w, "artifact", "extract", name, w.tmp / "out").err)
+        ok(w, "artifact", "pull", "-q", f"{host}/team/notes@{digest}")
+        check_equal(len(ok(w, "artifact", "ls", "-q").split()), 2)
+        ok(w, "image", "prune", "-af")
+        check_equal(len(ok(w, "artifact", "ls", "-q").split()), 2, "prune leaves artifacts alone")
+        ok(w, "artifact", "rm", name)
+        ok(w, "artifact", "inspect", f"{host}/team/notes@{digest}")
+        # Another under the same name: what the first had goes.
+        ok(w, "artifact", "rm", "--all")
+        ok(w, "artifact", "add", name, *files)
+        second = ok(w, "artifact", "add", name, files[0]).strip()
+        check_equal(ok(w, "artifact", "ls", "-q"), second + "\n")
+        check_equal(len(os.listdir(w.tmp / "lib/blobs/sha256")), 3)
+        check_in("good", ok(w, "system", "check"))
+        for words, said in ((["rm", "team/none"], "no artifact"), (["rm"], "no artifact was named"), (["rm", "--all", name], "at once"),
+                            (["inspect", "team/none"], "no artifact"), (["extract", "team/none", w.tmp / "x"], "no artifact"),
+                            (["add", name, w.tmp / "in"], "in"), (["add", name, files[0], files[0]], "two files"),
+                            (["add", f"a@{digest}", files[0]], "digest"), (["push", "--subject", "1", name], "files"),
+                            (["pull", f"{host}/team/none:1"], "404"), (["pull", f"{host}/team/notes@sha256:{'0' * 64}"], "404")):
+            done = registry_bothy(w, "artifact", *words)
+            check_equal((done.code, done.out), (125, ""), f"{words}: {done!r}")
+            check_in(said, done.err, f"{words}")
+        ok(w, "artifact", "rm", "--ignore", "team/none")
+        # An image is none, and the other way round.
+        served = registry_bothy(w, "pull", name)
+        check_in("artifact pull", served.err)
+
+
+@test
+def blobs_that_lie(w):
+    """A registry that sends other bytes than the manifest says: nothing of it is kept."""
+    with Server() as server:
+        served(server, ["fine"], digest=hostile.sha(b"else"))
+        server.blobs[hostile.sha(b"else")] = b"evil"
+        done = registry_bothy(w, "artifact", "pull", "--tls-verify=false", f"{server.host}/team/a:1")
+        check_equal((done.code, done.out), (125, ""), f"{done!r}")
+        check_equal(ok(w, "artifact", "ls", "-q"), "")
+        served(server, ["../up"], data=b"fine")
+        ok(w, "artifact", "pull", "--tls-verify=false", f"{server.host}/team/a:1")
+        done = registry_bothy(w, "artifact", "extract", f"{server.host}/team/a:1", w.tmp / "out/folder")
+        check_equal(done.code, 125)
+        check_equal((os.listdir(w.tmp / "out/folder"), os.listdir(w.tmp / "out")), ([], ["folder"]))
+
+
 def served(server, title, digest=None, data=b"data"):
     """An artifact whose one file is called @title."""
     config, blob = server.add(b"{}"), server.add(data)
