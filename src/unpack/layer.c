@@ -27,6 +27,7 @@
 #include "base/str.h"
 #include "kernel/kernel.h"
 #include "safepath/safepath.h"
+#include "unpack/implied.h"
 #include "unpack/model.h"
 #include "unpack/writer.h"
 
@@ -56,7 +57,7 @@ struct unpacker {
 	struct arena arena;
 	struct dir_time *times;
 	size_t time_count, time_bytes;
-	size_t implied;
+	struct implied implied;
 };
 
 static void unpacker_done(struct unpacker *u)
@@ -100,12 +101,20 @@ static int make_parent(struct unpacker *u, int dir_fd, const char *name, struct 
 	return 0;
 }
 
+/* Room for one folder more that is seen to in the end? */
+static int count_time(struct unpacker *u, const char *path, struct error *err)
+{
+	u->time_bytes += strlen(path) + 1 + sizeof(struct implied_dir);
+	return u->time_bytes <= DIR_TIMES_MAX_BYTES
+		       ? 0
+		       : error_set(err, ERROR_LIMIT, E2BIG, "too many folders in one layer");
+}
+
 /* Remember when the folder was changed last. */
 static int defer_time(struct unpacker *u, const char *path, struct timespec mtime, struct error *err)
 {
-	u->time_bytes += strlen(path) + 1 + sizeof(struct dir_time);
-	if (u->time_bytes > DIR_TIMES_MAX_BYTES)
-		return error_set(err, ERROR_LIMIT, E2BIG, "too many folders in one layer");
+	if (count_time(u, path, err) < 0)
+		return -err->code;
 	ARENA_PUSH(&u->arena, u->times, u->time_count) =
 		(struct dir_time){.path = arena_strdup(&u->arena, path), .mtime = mtime};
 	return 0;
@@ -124,12 +133,17 @@ static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const 
 	}
 	if (make_parent(u, dir_fd, name, err) < 0)
 		return -err->code;
-	/* Not the time of unpacking: the same layer is the same tree wherever it is unpacked. */
-	if (defer_time(u, path, (struct timespec){0}, err) < 0)
+	autofd int fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return error_sys(err, errno, "look at the folder '%s'", path);
+	if (count_time(u, path, err) < 0)
 		return -err->code;
-	if (u->implied++ < IMPLIED_MAX && unpack_say(u->talk, UNPACK_IMPLIED, path, strlen(path), NULL, 0, err) < 0)
-		return -err->code;
-	return safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
+	implied_forget(&u->implied, &st);
+	implied_add(&u->implied, &u->arena, path, &st);
+	return take_fd(&fd);
 }
 
 /* Open @path, making what is missing of it, one component after the other. The slow way: most layers list their folders. */
@@ -375,6 +389,8 @@ static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const cha
 	fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
 	if (fd < 0 || set_all(u, fd, e, err) < 0 || (hidden && set_opaque(fd, err) < 0))
 		return -err->code;
+	if (u->implied.count > 0 && fstat(fd, &st) == 0)
+		implied_forget(&u->implied, &st);
 	u->parent_stale = u->parent_stale || str_eq(path, u->parent_path);
 	return defer_time(u, path, entry_mtime(e), err);
 }
@@ -494,6 +510,29 @@ static int count_entry(struct unpacker *u, const struct tar_entry *e, struct err
 	return 0;
 }
 
+/* The folders without an entry that are there in the end: not the time of unpacking (the same layer is the same tree wherever it
+ * is unpacked), and the store is told. Before the times of those that are listed. */
+static int end_implied(struct unpacker *u, struct error *err)
+{
+	const struct timespec epoch[2] = {0};
+	size_t told = 0;
+
+	for (const struct implied_dir *d = u->implied.first; d; d = d->later) {
+		struct error gone;
+		struct stat st;
+		autofd int fd = d->gone ? FD_NONE : safepath_open_dir(u->root_fd, d->path, false, &gone);
+
+		if (fd < 0 || fstat(fd, &st) < 0 || !implied_is(d, &st))
+			continue;
+		if (futimens(fd, epoch) < 0)
+			return error_sys(err, errno, "cannot set the time of the folder '%s'", d->path);
+		if (told++ < IMPLIED_MAX &&
+		    unpack_say(u->talk, UNPACK_IMPLIED, d->path, strlen(d->path), NULL, 0, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 /* In the order of the archive, so that the last word counts. What is no folder any more was replaced. */
 static int set_dir_times(struct unpacker *u, struct error *err)
 {
@@ -547,5 +586,5 @@ int unpack_layer(int root_fd, struct tar_source in, const struct unpack_job *job
 	}
 	if (r < 0)
 		return r;
-	return set_dir_times(&u, err);
+	return end_implied(&u, err) < 0 ? -err->code : set_dir_times(&u, err);
 }

@@ -192,6 +192,24 @@ def folders_without_an_entry_look_as_below(w):
 
 
 @test
+def folders_that_get_an_entry_later_or_go(w):
+    """What counts is the folder that is there in the end, and whether it has an entry of its own, wherever that stands."""
+    low = hostile.directory("late", mode=0o1777, uid=3, gid=4) + hostile.directory("l", mode=0o1777, uid=3, gid=4) + hostile.END
+    high = (hostile.entry("late/x", b"y") + hostile.directory("late", mode=0o750, mtime=7)
+            + hostile.directory("x", mode=0o750, mtime=7) + hostile.entry("l/f", b"f") + hostile.symlink("l", "x") + hostile.END)
+    (w.tmp / "a.tar").write_bytes(hostile.outer(docker_files([low, high])))
+    root = w.tmp / "s"
+    check_equal(load(w, root, w.tmp / "a.tar").code, 0)
+    top = [n for n in names(root / "layers") if (root / f"layers/{n}/diff/late/x").exists()][0]
+    for name in ("late", "x"):
+        st = (root / f"layers/{top}/diff/{name}").stat()
+        check_equal((oct(st.st_mode & 0o7777), st.st_uid - os.geteuid(), st.st_mtime), (oct(0o750), 0, 7), name)
+    done = store(w, root, "image", "verify", "team/app:2")
+    check_equal(done.code, 0, repr(done))
+    store(w, root, "rmi", "team/app:2", "team/app:latest")
+
+
+@test
 def real_writers(w):
     """What skopeo, umoci and GNU tar write, where they are installed."""
     tree = w.tmp / "tree"
