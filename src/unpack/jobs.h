@@ -8,12 +8,15 @@
 
 #include "archive/tar.h"
 #include "base/error.h"
+#include "unpack/flusher.h"
 #include "unpack/protocol.h"
 
-/* How a job says something. Returns 0 or <0 (the other end is gone). */
+/* Whom a job speaks to. */
 struct unpack_talk {
-	int fd; /* borrowed; FD_NONE: say nothing (tests, fuzzing) */
+	int fd;                  /* the store; borrowed; FD_NONE: say nothing (tests, fuzzing) */
+	struct flusher *flusher; /* borrowed; NULL: nobody writes back early */
 };
+/* Say something to the store. Returns 0 or <0 (the other end is gone). */
 int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
 	       const void *tail, size_t tail_len, struct error *err);
 
@@ -43,5 +46,7 @@ int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, str
 int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err);
 /* In place of it for the feeder (feed.h): no capability, no file but those that are open, calls without a path. */
 int sandbox_lock_feeder(struct error *err);
+/* The same for the flusher (flusher.h), which only reads a pipe and calls syncfs. */
+int sandbox_lock_flusher(struct error *err);
 
 #endif

@@ -313,6 +313,8 @@ static int apply_file(struct unpacker *u, int dir_fd, const char *name, const st
 		return fd;
 	if (write_data(u, fd, e, err) < 0)
 		return -err->code;
+	if (e->size < WRITER_DIRECT_BYTES)
+		flusher_note(u->talk->flusher, e->size);
 	return set_all(u, fd, e, err);
 }
 

@@ -4,6 +4,7 @@
  * wrong before it can be sent shows as its absence and the exit status.
  */
 #include "unpack/feed.h"
+#include "unpack/flusher.h"
 #include "unpack/jobs.h"
 #include "unpack/receive.h"
 
@@ -20,6 +21,8 @@
 #include "base/str.h"
 #include "kernel/kernel.h"
 #include "safepath/safepath.h"
+
+#define FLUSHER_MIN_BYTES (4 << 20)
 
 int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
 	       const void *tail, size_t tail_len, struct error *err)
@@ -92,16 +95,11 @@ static int read_archive(int dir_fd, const struct unpack_job *job, const struct u
 }
 
 /* Layers are many files: one syncfs is cheaper than an fsync for each. */
-static int sync_all(int dir_fd, const struct unpack_job *job, struct error *err)
+static int sync_all(int sync_fd, const struct unpack_job *job, struct error *err)
 {
-	autofd int dir = FD_NONE;
-
 	if (!(job->flags & UNPACK_SYNC))
 		return 0;
-	dir = safepath_open_dir(dir_fd, "", false, err); /* syncfs takes no O_PATH */
-	if (dir < 0)
-		return dir;
-	if ((job->kind == UNPACK_SAVE ? fdatasync(UNPACK_PARTIAL_FD) : syncfs(dir)) < 0)
+	if ((job->kind == UNPACK_SAVE ? fdatasync(UNPACK_PARTIAL_FD) : syncfs(sync_fd)) < 0)
 		return error_sys(err, errno, "cannot make it durable");
 	return 0;
 }
@@ -123,31 +121,69 @@ static bool reads_archive(const struct unpack_job *job)
 	return job->kind == UNPACK_LAYER || job->kind == UNPACK_SPLIT || job->kind == UNPACK_VERIFY;
 }
 
+/* Whether early write-back is worth a process: by the size of what comes in. */
+static bool is_large(const struct unpack_job *job)
+{
+	struct stat st = {0};
+
+	if (job->flags & UNPACK_RECEIVE)
+		return job->blob_size >= FLUSHER_MIN_BYTES;
+	return fstat(UNPACK_INPUT_FD, &st) == 0 && st.st_size >= FLUSHER_MIN_BYTES;
+}
+
+/* What is started before the door is locked. */
+struct helpers {
+	struct feed feed;
+	struct flusher flusher;
+	int dir_fd, sync_fd; /* owned; the folder to make things in, and for syncfs, which takes no O_PATH */
+};
+#define HELPERS_NONE ((struct helpers){FEED_NONE, FLUSHER_NONE, FD_NONE, FD_NONE})
+
+static void helpers_done(struct helpers *h)
+{
+	feed_done(&h->feed);
+	flusher_done(&h->flusher);
+	fd_close(&h->dir_fd);
+	fd_close(&h->sync_fd);
+}
+
+static int go_in(struct helpers *h, const struct unpack_job *job, struct error *err)
+{
+	if (sandbox_enter(UNPACK_DIR_FD, job, &h->dir_fd, err) < 0)
+		return -err->code;
+	/* Before anything is written: a write-back error is told to those who had opened something by then. */
+	h->sync_fd = safepath_open_dir(h->dir_fd, "", false, err);
+	if (h->sync_fd < 0 || (reads_archive(job) && feed_start(&h->feed, job, err) < 0) ||
+	    (job->kind == UNPACK_LAYER && is_large(job) && flusher_start(&h->flusher, h->sync_fd, err) < 0))
+		return -err->code;
+	return sandbox_lock(h->dir_fd, job, err);
+}
+
 static int do_job(struct unpack_report *report, struct error *err)
 {
-	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD};
-	autofd int dir_fd = FD_NONE;
-	struct unpack_job job;
+	autoclean(helpers_done) struct helpers h = HELPERS_NONE;
+	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD, .flusher = &h.flusher};
 	autoclean(receive_done) struct receive from = {.writer = WRITER_NONE};
-	autoclean(feed_done) struct feed feed = FEED_NONE;
+	struct unpack_job job;
 	int r;
 
-	if (read_job(&job, err) < 0 || sandbox_enter(UNPACK_DIR_FD, &job, &dir_fd, err) < 0 ||
-	    (reads_archive(&job) && feed_start(&feed, &job, err) < 0) || sandbox_lock(dir_fd, &job, err) < 0)
+	if (read_job(&job, err) < 0)
+		return -err->code;
+	if (go_in(&h, &job, err) < 0)
 		return -err->code;
 	if (job.kind == UNPACK_REMOVE)
-		return unpack_remove(dir_fd, err);
+		return unpack_remove(h.dir_fd, err);
 	if (job.kind == UNPACK_DIFF)
-		return unpack_diff(dir_fd, UNPACK_INPUT_FD, &talk, report, err);
+		return unpack_diff(h.dir_fd, UNPACK_INPUT_FD, &talk, report, err);
 	if (job.flags & UNPACK_RECEIVE && receive_lock(UNPACK_PARTIAL_FD, &talk, err) < 0)
 		return -err->code;
 	if (job.kind != UNPACK_SAVE)
-		r = read_archive(dir_fd, &job, &talk, &feed, report, err);
+		r = read_archive(h.dir_fd, &job, &talk, &h.feed, report, err);
 	else if (receive_init(&from, UNPACK_PARTIAL_FD, UNPACK_INPUT_FD, job.blob_size, err) < 0)
 		r = -err->code;
 	else
 		r = save_blob(&from, report, err);
-	return r < 0 ? r : sync_all(dir_fd, &job, err);
+	return r < 0 ? r : sync_all(h.sync_fd, &job, err);
 }
 
 int unpack_main(int argc, char **argv)

@@ -206,6 +206,10 @@ static const unsigned short feeder_calls[] = {
 	__NR_exit,         __NR_exit_group,
 };
 
+static const unsigned short flusher_calls[] = {
+	__NR_read, __NR_syncfs, __NR_restart_syscall, __NR_rt_sigreturn, __NR_exit, __NR_exit_group,
+};
+
 int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err)
 {
 	autofd int fd = FD_NONE;
@@ -227,10 +231,20 @@ int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
 	return 0;
 }
 
-int sandbox_lock_feeder(struct error *err)
+static int lock_without_files(const unsigned short *calls, size_t count, const char *who, struct error *err)
 {
 	if (drop_caps(0, err) < 0 || restrict_all_files(err) < 0 ||
-	    callfilter_install(NULL, 0, feeder_calls, ARRAY_SIZE(feeder_calls), err) < 0)
-		return error_wrap(err, "sandbox of the process that decompresses");
+	    callfilter_install(NULL, 0, calls, count, err) < 0)
+		return error_wrap(err, "sandbox of the process that %s", who);
 	return 0;
+}
+
+int sandbox_lock_feeder(struct error *err)
+{
+	return lock_without_files(feeder_calls, ARRAY_SIZE(feeder_calls), "decompresses", err);
+}
+
+int sandbox_lock_flusher(struct error *err)
+{
+	return lock_without_files(flusher_calls, ARRAY_SIZE(flusher_calls), "writes back", err);
 }
