@@ -287,6 +287,17 @@ static int open_partial(struct store_ingest *g, const struct ingest_job *j, stru
 	return dir < 0 ? dir : fd;
 }
 
+static int64_t largest_size(const struct store_ingest *g)
+{
+	int64_t largest = 0;
+
+	for (size_t i = 0; i < g->job_count; i++) {
+		if (g->jobs[i].blob.state != STORE_BLOB_DONE && g->jobs[i].blob.size > largest)
+			largest = g->jobs[i].blob.size;
+	}
+	return largest;
+}
+
 static int start_worker(struct store_ingest *g, struct ingest_job *j, int in_fd, struct error *err)
 {
 	autofd int folder = worker_folder(g, j, err);
@@ -299,6 +310,7 @@ static int start_worker(struct store_ingest *g, struct ingest_job *j, int in_fd,
 		.partial_fd = j->partial_fd,
 		.blob_size = (uint64_t)j->blob.size,
 		.flags = UNPACK_HASH_IN | UNPACK_SYNC,
+		.nice = worker_nice(j->blob.size, largest_size(g)),
 	};
 
 	if (folder < 0 || worker_start_task(g->staged.store, &task, &j->worker, err) < 0)

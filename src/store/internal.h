@@ -152,8 +152,12 @@ struct worker_task {
 	int in_fd, dir_fd, partial_fd; /* borrowed; in_fd and partial_fd may be FD_NONE */
 	uint64_t blob_size;            /* with partial_fd: of the whole blob */
 	uint32_t flags;                /* UNPACK_HASH_IN, UNPACK_SYNC */
+	uint32_t nice;                 /* worker_nice */
 };
 int worker_start_task(struct store *s, const struct worker_task *task, struct worker *ret, struct error *err);
+/* How far the worker for a layer of @size bytes stands back behind that for the largest one, so that all end together: who is
+ * left alone at the end cannot keep all processors busy. A step of niceness is a fourth more or less time (sched(7)). */
+uint32_t worker_nice(int64_t size, int64_t largest);
 /* Take its next message; with UNPACK_REPORT @a is complete and the worker has ended. Blocks until it is there whole: for when
  * its fd is readable. A report of failure is returned as the error. */
 int worker_next(struct worker *w, struct worker_answer *a, enum unpack_message_type *ret_type, struct error *err);

@@ -28,6 +28,7 @@
 
 #define ANSWER_MAX_BYTES (64u << 20) /* names of a hundred thousand members */
 #define IMPLIED_MAX_COUNT 65536u
+#define NICE_MAX 7u /* a fifth of the processor time of who is not */
 #define PASSWD_MAX_BYTES (1u << 20)
 #define TICK_MS 100
 
@@ -301,10 +302,20 @@ int worker_start(struct store *s, enum unpack_kind kind, const struct unpack_lim
 	return worker_start_task(s, &task, ret, err);
 }
 
+uint32_t worker_nice(int64_t size, int64_t largest)
+{
+	uint32_t n = 0;
+
+	for (; n < NICE_MAX && size < largest; n++)
+		size += size / 4 + 1;
+	return n;
+}
+
 int worker_start_task(struct store *s, const struct worker_task *task, struct worker *ret, struct error *err)
 {
 	struct unpack_job job = {.magic = UNPACK_MAGIC,
 				 .kind = task->kind,
+				 .nice = task->nice,
 				 .limits = *task->limits,
 				 .blob_size = task->blob_size};
 	int in_fd = task->in_fd;

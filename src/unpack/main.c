@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +170,7 @@ static int do_job(struct unpack_report *report, struct error *err)
 
 	if (read_job(&job, err) < 0)
 		return -err->code;
+	(void)setpriority(PRIO_PROCESS, 0, (int)job.nice); /* best effort: only the order of ends */
 	if (go_in(&h, &job, err) < 0)
 		return -err->code;
 	if (job.kind == UNPACK_REMOVE)

@@ -22,7 +22,7 @@
 #define UNPACK_DIR_FD 3
 #define UNPACK_TALK_FD 4
 #define UNPACK_PARTIAL_FD 5
-#define UNPACK_MAGIC 0x62747532u /* changes with these structs */
+#define UNPACK_MAGIC 0x62747533u /* changes with these structs */
 
 enum unpack_kind {
 	UNPACK_LAYER,  /* apply the layer at fd 0 to the empty folder */
@@ -43,7 +43,8 @@ enum unpack_flags {
 };
 
 struct unpack_job {
-	uint32_t magic, kind, flags, pad;
+	uint32_t magic, kind, flags;
+	uint32_t nice;               /* how far the worker stands back, 0 to 19 */
 	struct unpack_limits limits; /* no zeros */
 	uint64_t blob_size;          /* UNPACK_RECEIVE: of the whole blob */
 };
