@@ -233,8 +233,7 @@ int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
 
 static int lock_without_files(const unsigned short *calls, size_t count, const char *who, struct error *err)
 {
-	if (drop_caps(0, err) < 0 || restrict_all_files(err) < 0 ||
-	    callfilter_install(NULL, 0, calls, count, err) < 0)
+	if (drop_caps(0, err) < 0 || restrict_all_files(err) < 0 || callfilter_install(NULL, 0, calls, count, err) < 0)
 		return error_wrap(err, "sandbox of the process that %s", who);
 	return 0;
 }
