@@ -81,19 +81,28 @@ int store_container_create(struct store *s, const char *id, const char *name_or_
 			   struct store_image *ret_image, struct store_container *ret, struct error *err)
 {
 	autoimage struct store_image image = {0};
+	autofd int lock = FD_NONE;
 	autofd int use = FD_NONE;
+	bool found = false;
+	bool still;
 
 	if (check_id(id, err) < 0)
 		return -err->code;
 	if (!name_or_id)
 		return make_folder(s, id, NULL, flags, ret, err);
-	/* Before the lock: bringing an old database up to date takes the store's lock, which comes before this one. */
-	if (index_open(s, false, err) < 0)
+	/* Before the use lock: here, and to bring an old database up to date, the store's lock is taken, which comes first. */
+	still = index_open_still(s, &lock) > 0;
+	if (!still && index_open(s, false, err) < 0)
 		return -err->code;
 	/* From the look-up to the link: a removal waits. Many runs hold it together. */
 	use = safepath_lock(s->root_fd, STORE_USE_LOCK, false, true, err);
-	if (use < 0 || store_image_find(s, name_or_id, &image, err) < 0 ||
-	    make_folder(s, id, image.id, flags, ret, err) < 0)
+	if (use >= 0)
+		found = store_image_find(s, name_or_id, &image, err) == 0;
+	if (still) {
+		index_close(s);
+		fd_close(&lock);
+	}
+	if (!found || make_folder(s, id, image.id, flags, ret, err) < 0)
 		return -err->code;
 	*ret_image = image;
 	image = (struct store_image){0};

@@ -2,7 +2,8 @@
 /*
  * The database: opening it, its tables, and short words for SQLite's calls. Queries stand where they are used.
  *
- * WAL lets readers go on while a load commits. Writers hold the store's lock, so they never meet inside SQLite. What may still
+ * WAL lets readers go on while a load commits. Writers hold the store's lock, so they never meet inside SQLite. A run, whose one
+ * look-up is a large part of what it does, reads past all of SQLite's locks while that lock shows that nobody writes. What may still
  * meet is the first opening after a crash, which rebuilds the log's index: SQLite's own busy handler waits that out. Closing
  * never checkpoints (in the hot path of run it would write, and it locks others out): writers do so after their commit.
  */
@@ -10,8 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -185,6 +189,48 @@ int index_open(struct store *s, bool write, struct error *err)
 	return -err->code;
 }
 
+/* As a URI that says: this file does not change while it is open. */
+static char *still_uri(const char *root)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
+	autobuf struct buf uri = BUF_INIT(3 * PATH_MAX + 64);
+
+	(void)buf_puts(&uri, "file:");
+	for (const char *c = root; *c; c++)
+		(void)(strchr(plain, *c) ? buf_putc(&uri, *c) : buf_printf(&uri, "%%%02x", (unsigned char)*c));
+	(void)buf_puts(&uri, "/" STORE_DB "?immutable=1");
+	return uri.failed ? NULL : mem_strdup(buf_str(&uri));
+}
+
+int index_open_still(struct store *s, int *ret_lock)
+{
+	autofree char *uri = s->db ? NULL : still_uri(s->root);
+	autofd int lock = FD_NONE;
+	struct error none;
+	struct stat st;
+	int64_t version;
+
+	if (!uri)
+		return 0;
+	lock = safepath_lock(s->root_fd, STORE_LOCK, false, false, &none);
+	if (lock < 0 || safepath_stat(s->root_fd, STORE_DB, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (safepath_stat(s->root_fd, STORE_DB "-wal", &st) == 0 && st.st_size > 0) ||
+	    safepath_stat(s->root_fd, STORE_DB "-journal", &st) == 0)
+		return 0; /* what a crash left is for SQLite to recover */
+	if (sqlite3_open_v2(uri, &s->db,
+			    SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+			    NULL) == SQLITE_OK) {
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+		if (index_number(s, &none, &version, "PRAGMA user_version", NULL) == 0 && version == STORE_SCHEMA) {
+			*ret_lock = take_fd(&lock);
+			return 1;
+		}
+	}
+	index_close(s);
+	return 0;
+}
+
 int index_begin(struct store *s, struct index_transaction *ret, struct error *err)
 {
 	if (index_run(s, err, "BEGIN IMMEDIATE", NULL) < 0)
@@ -210,8 +256,11 @@ int index_commit(struct index_transaction *t, struct error *err)
 	if (index_run(s, err, "COMMIT", NULL) < 0)
 		return -err->code;
 	t->store = NULL;
-	/* Best effort: a log that readers hold on to is shortened after a later commit. */
-	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	/* Best effort, and without waiting: a log that readers hold on to is emptied after a later commit. An empty log is
+	 * what a run wants to see (index_open_still). */
+	sqlite3_busy_timeout(s->db, 0);
+	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
 	return 0;
 }
 

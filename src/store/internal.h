@@ -48,6 +48,11 @@ void store_chain_id(const char *parent, const char *diff_id, char out[static DIG
 
 /* Open it. @write: make it when missing; a reader without a database gets s->db == NULL and 0. Returns 0 or <0. */
 int index_open(struct store *s, bool write, struct error *err);
+/* Open it for the one look-up of a run, without SQLite's locks, its log and that log's index: while nobody writes (*ret_lock,
+ * owned by the caller, is STORE_LOCK held shared) and the log is empty, the file alone is the database. Returns 1 when that is
+ * so; 0 when it is not, or the database is none of today's form: then use index_open. The caller closes the database before
+ * the lock. */
+int index_open_still(struct store *s, int *ret_lock);
 void index_close(struct store *s);
 int index_prepare(struct store *s, const char *sql, sqlite3_stmt **ret, struct error *err);
 /* One step: 1 a row, 0 done, <0. */
@@ -63,7 +68,7 @@ struct index_transaction {
 #define autotransaction __attribute__((cleanup(index_transaction_done)))
 /* Context: STORE_LOCK is held, the database is open for writing. @ret is filled on success only. */
 int index_begin(struct store *s, struct index_transaction *ret, struct error *err);
-/* Make it last, and move the log into the database as far as readers allow. After a failure it is undone by _done. */
+/* Make it last, and move the log into the database and empty it, as far as readers allow. After a failure it is undone by _done. */
 int index_commit(struct index_transaction *t, struct error *err);
 /* Undo it, if it is open. Best effort: what cannot be undone now is when the database is opened next. */
 void index_transaction_done(struct index_transaction *t);

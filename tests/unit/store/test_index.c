@@ -344,3 +344,73 @@ TEST(a_tag_means_what_its_source_means)
 	CHECK(store_image_tag(s.store, "debian:latest", "mine@" INDEX, &err) < 0);
 	CHECK_INT(err.kind, ERROR_INVALID);
 }
+
+/* A look-up past SQLite's locks: only while nobody writes, and nothing waits in the log. */
+TEST(a_still_database_is_read_without_its_log)
+{
+	autoclean(scratch_done) struct scratch s = scratch_new();
+	autofree char *wal = mem_printf("%s/store/index.db-wal", s.path);
+	struct error err = {0};
+	int64_t count = -1;
+	struct stat st;
+
+	/* A root that a URI has to spell otherwise. */
+	{
+		autofree char *odd = mem_printf("%s/a b?c%%41#d", s.path);
+		struct store_options o = {.root = odd};
+		struct store *other = NULL;
+		autofd int lock = FD_NONE;
+
+		CHECK_INT(store_new(&o, &other, &err), 0);
+		CHECK_INT(index_open_still(other, &lock), 0); /* there is none yet */
+		CHECK_INT(index_open(other, true, &err), 0);
+		index_close(other);
+		CHECK_INT(safepath_host_stat(odd, &st), 0);
+		CHECK_INT(index_open_still(other, &lock), 0); /* made, and all of it still in the log */
+		store_free(other);
+	}
+	CHECK_INT(index_open(s.store, true, &err), 0);
+	{
+		autofd int lock = safepath_lock(s.store->root_fd, STORE_LOCK, true, true, &err);
+		autotransaction struct index_transaction t = {0};
+
+		CHECK_INT(index_begin(s.store, &t, &err), 0);
+		CHECK_INT(index_run(s.store, &err, "INSERT INTO names(name, image) VALUES('n', 'i')", NULL), 0);
+		CHECK_INT(index_commit(&t, &err), 0);
+	}
+	CHECK(safepath_host_stat(wal, &st) == 0 && st.st_size == 0); /* a commit empties the log */
+	reopen(&s);
+	{
+		autofd int lock = FD_NONE;
+		autofd int writer = FD_NONE;
+
+		CHECK_INT(index_open_still(s.store, &lock), 1);
+		CHECK_INT(index_number(s.store, &err, &count, "SELECT count(*) FROM names", NULL), 0);
+		CHECK_INT(count, 1);
+		writer = safepath_lock(s.store->root_fd, STORE_LOCK, true, false, &err);
+		CHECK(writer < 0); /* who would write waits */
+		CHECK(index_run(s.store, &err, "DELETE FROM names", NULL) < 0);
+		index_close(s.store);
+	}
+	{
+		autofd int writer = safepath_lock(s.store->root_fd, STORE_LOCK, true, true, &err);
+		autofd int lock = FD_NONE;
+
+		CHECK(writer >= 0);
+		CHECK_INT(index_open_still(s.store, &lock), 0); /* somebody may be writing */
+	}
+	{
+		autofd int lock = FD_NONE;
+		sqlite3 *db;
+		autofree char *path = mem_printf("%s/store/index.db", s.path);
+
+		CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		CHECK_INT(sqlite3_exec(db, "INSERT INTO names(name, image) VALUES('m', 'i')", NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(db);
+		CHECK_INT(index_open_still(s.store, &lock), 0); /* the file alone is not all of it */
+		CHECK_INT(index_open(s.store, false, &err), 0);
+		CHECK_INT(index_number(s.store, &err, &count, "SELECT count(*) FROM names", NULL), 0);
+		CHECK_INT(count, 2);
+	}
+}
