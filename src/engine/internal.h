@@ -30,6 +30,8 @@ struct making {
 	int range_slot; /* taken id range, or -1 */
 	struct store_container folder;
 	bool folder_made;
+	bool files_made; /* files.c: there is something to remove */
+	int files_fd;    /* owned, once they are made */
 	struct store_image image;
 	bool have_image;
 	const char *bundle; /* absolute path of the folder; in the spec's arena */
@@ -51,6 +53,13 @@ bool engine_owner_is_dead(struct engine *e, const char *id);
 void engine_owner_look_at_one(struct engine *e, const char *own_id);
 /* The id of the container that @text means: a name, an id, or the beginning of one. <0: NOT_FOUND, CONFLICT (several). */
 int engine_container_find(struct engine *e, const char *text, char out[static ENGINE_ID_LEN + 1], struct error *err);
+
+/* files.c: a file of the container's own, to be bound somewhere in it. @ret_path (in the spec's arena) is where it lies. Returns 0,
+ * or <0: CONFLICT (there is one of that name), DENIED, INTERNAL. */
+int engine_files_write(struct making *m, const char *name, const char *text, size_t len, const char **ret_path,
+		       struct error *err);
+/* Remove those of container @id. */
+void engine_files_remove(struct engine *e, const char *id);
 
 /* run_pull.c: bring the image in, as --pull says. @missing: the store does not have it, which @err tells; else before anything
  * was looked for. Returns 0, or <0: what @err said before when nothing is to be pulled, as engine_pull. */

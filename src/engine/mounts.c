@@ -379,7 +379,7 @@ static bool has_place(struct making *m, const char *destination)
 	return etc >= 0 && fstat(etc, &st) == 0 && st.st_uid == geteuid();
 }
 
-/* Write a file to the container's folder and bind it at @destination. */
+/* Make a file of the container's own and bind it at @destination. */
 static int give_file(struct making *m, const char *name, const char *destination, const char *text, size_t len,
 		     struct error *err)
 {
@@ -388,14 +388,11 @@ static int give_file(struct making *m, const char *name, const char *destination
 
 	if (is_taken(&m->spec, destination) || !has_place(m, destination))
 		return 0;
-	r = safepath_write_file(m->folder.dir_fd, name, text, len, 0644, false, err);
+	r = engine_files_write(m, name, text, len, &mount.source, err);
 	if (r < 0)
 		return r;
-	mount.source = arena_printf(&m->spec.arena, "%s/%s", m->bundle, name);
 	spec_strs_push(&m->spec.arena, &mount.options, "bind");
 	spec_strs_push(&m->spec.arena, &mount.options, "rprivate");
-	if (m->idmap)
-		spec_strs_push(&m->spec.arena, &mount.options, "idmap");
 	r = spec_mount_parse_options(&m->spec.arena, &mount, destination, err);
 	if (r == 0)
 		engine_add_mount(&m->spec, &mount);

@@ -88,6 +88,7 @@ bool engine_owner_is_dead(struct engine *e, const char *id)
 			log_warn("%s", err.msg);
 		drop_links(e, "names", id);
 		drop_links(e, "ids", id);
+		engine_files_remove(e, id);
 		if (store_container_delete(store, id, &err) < 0)
 			log_warn("%s", err.msg);
 	}

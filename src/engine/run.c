@@ -23,6 +23,9 @@
 #include "kernel/signal.h"
 #include "safepath/safepath.h"
 
+/* The names of so many layers fit into the one short text that older kernels take (runtime/overlay.c), with one more. */
+#define LAYERS_WITH_POINTS 40
+
 static int new_id(char out[static ENGINE_ID_LEN + 1], struct error *err)
 {
 	unsigned char bytes[ENGINE_ID_LEN / 2];
@@ -121,6 +124,7 @@ static int add_layer(struct making *m, const char *path, struct error *err)
 static int choose_root(struct making *m, struct error *err)
 {
 	const size_t n = m->have_image ? m->image.layer_count : 1;
+	const char *points;
 	struct store *store;
 	autofree char *embedded = NULL;
 	autofree char *real = NULL;
@@ -135,7 +139,7 @@ static int choose_root(struct making *m, struct error *err)
 		m->spec.root_path = arena_strdup(&m->spec.arena, real);
 		return add_layer(m, real, err);
 	}
-	m->lowers = arena_alloc(&m->spec.arena, n, sizeof(char *));
+	m->lowers = arena_alloc(&m->spec.arena, n + 1, sizeof(char *));
 	if (!m->have_image) {
 		r = engine_embedded_open(m->engine, &embedded, err);
 		if (r < 0)
@@ -150,9 +154,13 @@ static int choose_root(struct making *m, struct error *err)
 		m->lowers[n - 1 - i] = path;
 		r = add_layer(m, path, err);
 	}
+	/* Below all others, so that whatever the image says of /etc counts. */
+	points = n < LAYERS_WITH_POINTS ? store_mount_points(store) : NULL;
+	if (points)
+		m->lowers[n] = arena_printf(&m->spec.arena, "%s/%s", store_root(store), points);
 	m->overlay = (struct runtime_overlay){
 		.lowers = m->lowers,
-		.lower_count = n,
+		.lower_count = n + (points ? 1 : 0),
 		.upper = arena_printf(&m->spec.arena, "%s/upper", m->bundle),
 		.work = arena_printf(&m->spec.arena, "%s/work", m->bundle),
 	};
@@ -291,6 +299,10 @@ static void undo(struct making *m, int names_dir)
 		fd_close(&names_dir);
 	}
 	engine_ids_release(m);
+	if (m->files_made) {
+		fd_close(&m->files_fd);
+		engine_files_remove(m->engine, m->id);
+	}
 	if (m->folder_made) {
 		store_container_done(&m->folder);
 		if (store_container_delete(m->engine->store, m->id, &ignored) < 0)

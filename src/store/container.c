@@ -2,7 +2,8 @@
 /*
  * The folders of containers. Which image a container stands on is the target of the symbolic link `image` in its folder: one
  * system call to write, never followed, and gone with the folder. (A row in the database would be a write transaction in the
- * path of every run.)
+ * path of every run.) The digest stands there as "sha256-" and base64url: of less than 60 bytes, a link lies in its inode on ext4 and
+ * costs no block. What older programs left has the digest as it is.
  */
 #include "store/internal.h"
 
@@ -28,6 +29,60 @@ static int check_id(const char *id, struct error *err)
 			 "'%.140s' is no valid container id (1-%d of [A-Za-z0-9_.-], no dot in front)", id, ID_MAX);
 }
 
+static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+#define LINK_MAX_BYTES 52 /* "sha256-", 43 characters for 32 bytes, NUL, and one to spare */
+
+/* A hexadecimal digit's value; anything else gives rubbish, and was refused before. */
+static unsigned hex_value(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+/* "sha256:<64 hexadecimal digits>", which is all that digest_supported takes, as a short text. */
+static void shorten(const char *digest, char out[static LINK_MAX_BYTES])
+{
+	const char *hex = digest + 7;
+	char *to = out + 7;
+	unsigned bits = 0;
+	unsigned held = 0;
+
+	(void)str_copy(out, LINK_MAX_BYTES, "sha256-");
+	for (size_t i = 0; i < 64; i++) {
+		bits = bits << 4 | hex_value(hex[i]);
+		held += 4;
+		if (held >= 6) {
+			held -= 6;
+			*to++ = base64url[bits >> held & 63];
+		}
+	}
+	*to++ = base64url[bits << (6 - held) & 63];
+	*to = '\0';
+}
+
+/* The digest that a link's @text means, in either form. What is none gives what is none. */
+static void lengthen(const char *text, char out[static DIGEST_TEXT_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned bits = 0;
+	unsigned held = 0;
+	size_t at = 7;
+
+	(void)str_copy(out, DIGEST_TEXT_MAX, str_starts(text, "sha256-") ? "sha256:" : text);
+	if (!str_starts(text, "sha256-") || strlen(text + 7) != 43)
+		return;
+	for (text += 7; *text; text++) {
+		const char *found = strchr(base64url, *text);
+
+		if (!found)
+			break;
+		bits = bits << 6 | (unsigned)(found - base64url);
+		for (held += 6; held >= 4 && at < DIGEST_TEXT_MAX - 1; held -= 4)
+			out[at++] = digits[bits >> (held - 4) & 15];
+	}
+	out[at] = '\0';
+}
+
 void store_container_done(struct store_container *c)
 {
 	fd_close(&c->dir_fd);
@@ -38,10 +93,14 @@ void store_container_done(struct store_container *c)
 static int fill_folder(int parent, const char *id, const char *image, unsigned int flags, struct store_container *c,
 		       struct error *err)
 {
+	char link[LINK_MAX_BYTES];
+
 	c->dir_fd = safepath_child(parent, id, O_RDONLY | O_DIRECTORY, err);
 	if (c->dir_fd < 0)
 		return c->dir_fd;
-	if (image && safepath_symlink(c->dir_fd, "image", image, SAFEPATH_KEEP, err) < 0)
+	if (image)
+		shorten(image, link);
+	if (image && safepath_symlink(c->dir_fd, "image", link, SAFEPATH_KEEP, err) < 0)
 		return -err->code;
 	if (flags & STORE_CONTAINER_WRITABLE &&
 	    (safepath_mkdir(c->dir_fd, "upper", 0755, SAFEPATH_KEEP, &c->upper_fd, err) < 0 ||
@@ -75,6 +134,29 @@ static int make_folder(struct store *s, const char *id, const char *image, unsig
 	*ret = c;
 	c = (struct store_container){FD_NONE, FD_NONE, FD_NONE};
 	return 0;
+}
+
+const char *store_mount_points(struct store *s)
+{
+	static const char *const files[] = {"hosts", "hostname", "resolv.conf"}; /* the last shows that all are there */
+	const char *const folder = "mountpoints";
+	autofd int top = FD_NONE;
+	autofd int etc = FD_NONE;
+	struct error err;
+	struct stat st;
+
+	if (safepath_mkdir(s->root_fd, folder, 0755, SAFEPATH_KEEP, &top, &err) < 0 ||
+	    safepath_mkdir(top, "etc", 0755, SAFEPATH_KEEP, &etc, &err) < 0)
+		return NULL;
+	if (safepath_stat(etc, files[2], &st) == 0)
+		return folder;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		autofd int fd = safepath_create_file(etc, files[i], O_RDWR, 0644, SAFEPATH_KEEP, &err);
+
+		if (fd < 0 && err.kind != ERROR_CONFLICT) /* another run makes them, too */
+			return NULL;
+	}
+	return folder;
 }
 
 int store_container_create(struct store *s, const char *id, const char *name_or_id, unsigned int flags,
@@ -140,6 +222,7 @@ int store_container_image(struct store *s, const char *id, char **ret, struct er
 {
 	autofd int dir = FD_NONE;
 	char target[DIGEST_TEXT_MAX + 1];
+	char digest[DIGEST_TEXT_MAX];
 	struct stat st;
 
 	if (check_id(id, err) < 0)
@@ -155,10 +238,28 @@ int store_container_image(struct store *s, const char *id, char **ret, struct er
 	}
 	if (safepath_readlink(dir, "image", target, sizeof(target), err) < 0)
 		return -err->code;
-	if (!digest_supported(target))
+	lengthen(target, digest);
+	if (!digest_supported(digest))
 		return error_set(err, ERROR_INVALID, EIO, "the record of container '%s' is damaged", id);
-	*ret = mem_strdup(target);
+	*ret = mem_strdup(digest);
 	return 0;
+}
+
+/* The folder of a container that wrote nothing, without looking what is there. What is not as expected stays for others. */
+static int remove_unused(int parent, const char *id)
+{
+	struct error err;
+	autofd int dir = safepath_child(parent, id, O_RDONLY | O_DIRECTORY, &err);
+	autofd int work = FD_NONE;
+
+	if (dir < 0 || safepath_rmdir(dir, "upper", true, &err) < 0)
+		return -1;
+	work = safepath_child(dir, "work", O_RDONLY | O_DIRECTORY, &err);
+	if (work >= 0 && (safepath_rmdir(work, "work", true, &err) < 0 || safepath_rmdir(dir, "work", true, &err) < 0))
+		return -1;
+	if (safepath_unlink(dir, "image", true, &err) < 0)
+		return -1;
+	return safepath_rmdir(parent, id, true, &err);
 }
 
 int store_container_delete(struct store *s, const char *id, struct error *err)
@@ -168,7 +269,9 @@ int store_container_delete(struct store *s, const char *id, struct error *err)
 	if (check_id(id, err) < 0)
 		return -err->code;
 	parent = store_folder(s, "containers", err);
-	return parent < 0 ? parent : staging_remove_tree(s, parent, id, err);
+	if (parent < 0 || remove_unused(parent, id) == 0)
+		return parent < 0 ? parent : 0;
+	return staging_remove_tree(s, parent, id, err);
 }
 
 int store_container_list(struct store *s, struct strv *ret_ids, struct error *err)

@@ -733,6 +733,11 @@ enum store_container_flags {
 	STORE_CONTAINER_DURABLE = 2,  /* fsync the folder (not for --rm) */
 };
 
+/* The folder, relative to the store's root, that is the lowest layer of containers: empty /etc/hosts, /etc/hostname and
+ * /etc/resolv.conf to mount the engine's files on. Where an image has none of its own they would be made in each container's
+ * upper layer and removed with it, a folder and three files on a disk. Made when missing; NULL when it can't be made. */
+const char *store_mount_points(struct store *s);
+
 /* Look up @name_or_id and make the folder of container @id standing on it, in one step that no rmi can cut in two.
  * @name_or_id NULL: a container without an image (then @ret_image is not touched and may be NULL).
  * @id: 1-128 characters of [A-Za-z0-9_.-], not beginning with a dot.

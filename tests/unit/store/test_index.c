@@ -406,7 +406,8 @@ TEST(a_still_database_is_read_without_its_log)
 
 		CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		CHECK_INT(sqlite3_exec(db, "INSERT INTO names(name, image) VALUES('m', 'i')", NULL, NULL, NULL), SQLITE_OK);
+		CHECK_INT(sqlite3_exec(db, "INSERT INTO names(name, image) VALUES('m', 'i')", NULL, NULL, NULL),
+			  SQLITE_OK);
 		sqlite3_close(db);
 		CHECK_INT(index_open_still(s.store, &lock), 0); /* the file alone is not all of it */
 		CHECK_INT(index_open(s.store, false, &err), 0);

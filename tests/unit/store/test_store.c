@@ -192,6 +192,58 @@ TEST(containers_hold_their_image)
 	store_remove_result_done(&result);
 }
 
+/* The link to the image is short enough for an inode; that of an older program is a digest as it is. */
+TEST(the_link_to_the_image_has_two_forms)
+{
+	autoclean(scratch_done) struct scratch s = scratch_new();
+	static const char *const ids[] = {
+		"sha256:0000000000000000000000000000000000000000000000000000000000000000",
+		"sha256:ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"sha256:0123456789abcdef00112233445566778899aabbccddeeff0f1e2d3c4b5a6978",
+	};
+	static const char *const bad[] = {
+		"sha256-",
+		"sha256-AAAA",
+		"sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA!",
+		"sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"sha256:AB",
+		"elsewhere",
+	};
+	struct store_container c = {FD_NONE, FD_NONE, FD_NONE};
+	struct error err = {0};
+	char link[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		autoimage struct store_image image = {0};
+		autofree char *on = NULL;
+		autofree char *old = NULL;
+
+		ROW(ids[i]);
+		put_image(s.store, ids[i], "docker.io/library/there:latest");
+		REQUIRE(store_container_create(s.store, "c1", "there", 0, &image, &c, &err) == 0);
+		REQUIRE(safepath_readlink(c.dir_fd, "image", link, sizeof(link), &err) == 0);
+		CHECK(strlen(link) < 60);
+		CHECK_INT(store_container_image(s.store, "c1", &on, &err), 0);
+		CHECK_STR(on, ids[i]);
+		CHECK_INT(safepath_unlink(c.dir_fd, "image", false, &err), 0);
+		CHECK_INT(safepath_symlink(c.dir_fd, "image", ids[i], SAFEPATH_KEEP, &err), 0);
+		CHECK_INT(store_container_image(s.store, "c1", &old, &err), 0);
+		CHECK_STR(old, ids[i]);
+		store_container_done(&c);
+		CHECK_INT(store_container_delete(s.store, "c1", &err), 0);
+	}
+	REQUIRE(store_container_create(s.store, "c2", NULL, 0, NULL, &c, &err) == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		autofree char *on = NULL;
+
+		ROW(bad[i]);
+		CHECK_INT(safepath_unlink(c.dir_fd, "image", true, &err), 0);
+		CHECK_INT(safepath_symlink(c.dir_fd, "image", bad[i], SAFEPATH_KEEP, &err), 0);
+		CHECK(store_container_image(s.store, "c2", &on, &err) < 0);
+	}
+	store_container_done(&c);
+}
+
 TEST(container_ids_are_one_component)
 {
 	autoclean(scratch_done) struct scratch s = scratch_new();
