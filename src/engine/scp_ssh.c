@@ -14,7 +14,8 @@
 #define SAID_MAX 65536
 
 /* What the far end's login shell is given: it starts bothy, or speaks for docker or podman (see scp.h). No word of it comes from
- * outside, but for the name and the platform in the second, which hold nothing that a shell could take for its own. */
+ * outside, but for the name and the platform in the second, which hold nothing that a shell could take for its own; the brackets of
+ * an IPv6 address in a name are a pattern of file names, so names are quoted. */
 static const char receive_script[] =
 	"exec sh -c '"
 	"if command -v bothy >/dev/null 2>&1; then exec bothy image receive; fi; "
@@ -29,11 +30,11 @@ static const char receive_script[] =
 	"echo \"neither bothy nor docker nor podman is installed there\" >&2; exit 127'";
 static const char send_script[] =
 	"exec sh -c '"
-	"if command -v bothy >/dev/null 2>&1; then exec bothy image send %s %s; fi; "
+	"if command -v bothy >/dev/null 2>&1; then exec bothy image send %s \"%s\"; fi; "
 	"for e in docker podman; do "
 	"command -v $e >/dev/null 2>&1 || continue; "
 	"printf \"{\\\"bothy\\\":1,\\\"kind\\\":\\\"engine\\\",\\\"text\\\":\\\"%%s\\\"}\\n\" $e; "
-	"exec $e save %s; "
+	"exec $e save \"%s\"; "
 	"done; "
 	"echo \"neither bothy nor docker nor podman is installed there\" >&2; exit 127'";
 

@@ -30,7 +30,8 @@ static void check_place(const struct scp_place *p)
 {
 	if (p->destination[0] == '-' || !p->destination[0] || strpbrk(p->destination, " \t\n'\"$`\\;&|<>(){}*?[]!#~%="))
 		abort();
-	if (p->name && strpbrk(p->name, " \t\n'\"$`\\;&|<>(){}*?[]!#~%="))
+	/* Of an IPv6 address in brackets: a pattern of file names to a shell, which gets names in quotes. */
+	if (p->name && strpbrk(p->name, " \t\n'\"$`\\;&|<>(){}*?!#~%="))
 		abort();
 }
 
