@@ -112,7 +112,7 @@ static int feed(const struct artifact_files *files, const struct store_ingest_bl
 	while (i < files->count && !str_eq(files->items[i].digest, b->digest))
 		i++;
 	if (i == files->count) { /* the config: too short to fill a pipe */
-		int r = fd_write_all(pipe, ARTIFACT_EMPTY_TEXT + b->offset, strlen(ARTIFACT_EMPTY_TEXT) - b->offset);
+		int r = fd_write_all(pipe, &ARTIFACT_EMPTY_TEXT[b->offset], strlen(ARTIFACT_EMPTY_TEXT) - b->offset);
 
 		return r < 0 && r != -EPIPE ? error_sys(err, -r, "hand the config over") : 0;
 	}
