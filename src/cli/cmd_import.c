@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/progress.h"
 #include "safepath/safepath.h"
 
@@ -104,6 +105,7 @@ static int import(const struct bothy_global *g, const struct import_options *o, 
 	autojson struct json *config = json_new_object();
 	autofree char *comment = mem_printf("Imported from %s", source);
 	struct store_import_options io = {.config = config, .comment = o->message ? o->message : comment};
+	autostrv struct strv fresh = {0};
 	autoengine struct engine *e = NULL;
 	struct image_platform platform;
 	char id[STORE_ID_MAX];
@@ -124,6 +126,8 @@ static int import(const struct bothy_global *g, const struct import_options *o, 
 	if (r < 0)
 		return error_wrap(err, "import %s", source);
 	printf("%s\n", id);
+	strv_push(&fresh, id);
+	collect_after(e, &fresh, o->quiet);
 	return 0;
 }
 

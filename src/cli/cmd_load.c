@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/progress.h"
 
 struct load_options {
@@ -47,7 +48,7 @@ static void print(const struct store_load_result *r)
 }
 
 static int load_one(struct store *store, const char *path, const struct store_load_options *lo, bool quiet,
-		    struct error *err)
+		    struct strv *fresh, struct error *err)
 {
 	autoclean(store_load_result_done) struct store_load_result result = {0};
 
@@ -55,19 +56,23 @@ static int load_one(struct store *store, const char *path, const struct store_lo
 		return -err->code;
 	if (!quiet)
 		print(&result);
+	for (size_t i = 0; i < result.count; i++)
+		strv_push(fresh, result.images[i].id);
 	return 0;
 }
 
 /* One that fails does not keep the others; the last failure is the one reported at the end. */
-static int load_all(struct store *store, const struct strv *paths, const struct store_load_options *lo,
-		    const struct load_options *o, struct progress *progress, struct error *err)
+static int load_all(struct engine *e, struct store *store, const struct strv *paths,
+		    const struct store_load_options *lo, const struct load_options *o, struct progress *progress,
+		    struct error *err)
 {
+	autostrv struct strv fresh = {0};
 	int failed = 0;
 
 	for (size_t i = 0; i < paths->count; i++) {
 		const char *path = str_eq(paths->items[i], "-") ? NULL : paths->items[i];
 		struct error why = {0};
-		int r = load_one(store, path, lo, o->quiet, &why);
+		int r = load_one(store, path, lo, o->quiet, &fresh, &why);
 
 		progress_end(progress);
 		if (r == 0)
@@ -77,6 +82,7 @@ static int load_all(struct store *store, const struct strv *paths, const struct 
 		failed = r;
 		*err = why;
 	}
+	collect_after(e, &fresh, o->quiet);
 	return failed;
 }
 
@@ -100,7 +106,7 @@ static int load(const struct bothy_global *g, const struct load_options *o, cons
 	}
 	if (bothy_open(g, &e, err) < 0 || engine_store(e, &store, err) < 0)
 		return -err->code;
-	return load_all(store, paths, &lo, o, progress, err);
+	return load_all(e, store, paths, &lo, o, progress, err);
 }
 
 static int check(const struct load_options *o, const struct strv *paths, struct error *err)

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/progress.h"
 #include "cli/registry_options.h"
 #include "kernel/signal.h"
@@ -44,6 +45,15 @@ static void print(const struct engine_pulled *p, bool quiet)
 	}
 }
 
+static void collect(struct engine *e, const struct engine_pulled *p, bool quiet)
+{
+	autostrv struct strv fresh = {0};
+
+	for (size_t i = 0; i < p->count; i++)
+		strv_push(&fresh, p->images[i].id);
+	collect_after(e, &fresh, quiet);
+}
+
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
 	const struct pull_options *o = options;
@@ -71,8 +81,10 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	po.observer = progress_observer(progress);
 	int r = engine_pull(e, args->items[0], &po, &pulled, err);
 
-	if (r == 0)
+	if (r == 0) {
 		print(&pulled, o->quiet);
+		collect(e, &pulled, o->quiet);
+	}
 	engine_pulled_done(&pulled);
 	return r;
 }

@@ -120,6 +120,12 @@ int engine_pull(struct engine *e, const char *name, const struct engine_pull_opt
 		struct error *err);
 void engine_pulled_done(struct engine_pulled *p);
 
+/* Keep the store within what is configured (bothy.toml, gc), after the images @fresh (ids) came in: those stay, and so does what
+ * is in use, even when there is more than that. @ret: what went. Returns 0 (also when nothing is configured), or <0: INVALID (the
+ * configuration), as store_prune. */
+int engine_collect(struct engine *e, char *const *fresh, size_t count, struct store_prune_result *ret,
+		   struct error *err);
+
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* What `bothy run` was asked for; texts as typed, borrowed. Zeroed: nothing asked. */

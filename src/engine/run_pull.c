@@ -8,9 +8,25 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 #include "kernel/signal.h"
+
+/* The container is what the user wants; what went for its image is in the log. */
+static void collect(struct engine *e, const struct engine_pulled *p)
+{
+	autoclean(store_prune_result_done) struct store_prune_result result = {0};
+	autostrv struct strv fresh = {0};
+	struct error err;
+
+	for (size_t i = 0; i < p->count; i++)
+		strv_push(&fresh, p->images[i].id);
+	if (engine_collect(e, fresh.items, fresh.count, &result, &err) < 0)
+		log_warn("%s", err.msg);
+	for (size_t i = 0; i < result.removed.untagged.count; i++)
+		log_debug("removed, as gc is configured: %s", result.removed.untagged.items[i]);
+}
 
 static int pull(struct making *m, enum engine_pull_policy policy, struct error *err)
 {
@@ -28,6 +44,8 @@ static int pull(struct making *m, enum engine_pull_policy policy, struct error *
 
 	/* A signal that came after the last look is the container's business. */
 	(void)signal_restore_mask(&before);
+	if (r == 0)
+		collect(m->engine, &pulled);
 	return r;
 }
 

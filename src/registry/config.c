@@ -17,7 +17,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "registry/internal.h"
-#include "registry/toml.h"
+#include "base/toml.h"
 #include "safepath/safepath.h"
 
 #define FILE_BYTES_MAX (1u << 20)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 
+import hostile_tar as hostile
 from harness import check, check_equal, check_in, test
 from registries import Image, tar_of
 from test_check import archive
@@ -173,3 +174,70 @@ def reap(children):
         out, err = child.communicate(timeout=100)
         fine = child.returncode == 0 or (what[0] == "rmi" and "no image" in err)
         check(fine, f"{what}: exit {child.returncode}: {err} {out}")
+
+
+@test
+def what_the_configuration_keeps(w):
+    """gc in bothy.toml: after each import, load and pull the store is within it; what just came and what is in use stays."""
+    config = w.tmp / "bothy.toml"
+    env = {"BOTHY_CONFIG": str(config)}
+
+    def bothy(*words):
+        return w.run([w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", *words], env=env)
+
+    def names():
+        return sorted(bothy("images", "--format", "{{.Repository}}").out.split())
+
+    def bring(n, size=200_000):
+        (w.tmp / "root.tar").write_bytes(hostile.entry(f"f{n}", os.urandom(size)) + hostile.END)
+        done = bothy("import", w.tmp / "root.tar", f"team/n{n}:1")
+        check_equal(done.code, 0, f"{done!r}")
+        return done
+
+    # 200 kB packed and as much unpacked each: three fit into 1300 kB.
+    config.write_text('[gc]\nmax = "1300k"\n')
+    for n in range(3):
+        check_equal(bring(n).err, "")
+    check_equal(names(), ["team/n0", "team/n1", "team/n2"])
+    done = bring(3)
+    check_in("Removed, as gc is configured: docker.io/team/n0:1", done.err)
+    check_equal(names(), ["team/n1", "team/n2", "team/n3"], "the longest unused went")
+    # One that is mounted stays, and the next oldest goes; a plain user cannot mount without more ado.
+    if w.root:
+        check_equal(bothy("image", "mount", "team/n1:1").code, 0)
+        bring(4)
+        check_equal(names(), ["team/n1", "team/n3", "team/n4"])
+        bothy("image", "unmount", "team/n1:1")
+    # What just came stays, larger than all that is allowed.
+    bring(5, 2_000_000)
+    check_equal(names(), ["team/n5"])
+    # keep: the last ones whatever the size is.
+    config.write_text('[gc]\nmax = "1k"\nkeep = 2\n')
+    bring(6)
+    bring(7)
+    check_equal(len(names()), 2)
+    check_in("team/n7", names())
+    # unused: nothing is a year old; and all is a nanosecond.
+    config.write_text('[gc]\nunused = "8760h"\n')
+    bring(8)
+    check_equal(len(names()), 3)
+    config.write_text('[gc]\nunused = "1ns"\n')
+    ok_load = bothy("save", "-o", w.tmp / "s.tar", "team/n8:1")
+    check_equal(ok_load.code, 0)
+    done = bothy("load", "-i", w.tmp / "s.tar")
+    check_equal((done.code, names()), (0, ["team/n8"]), f"{done!r}")
+    # A bad file is a warning for what came, and says where.
+    for text, said in (('[gc]\nmaximum = "1g"\n', "'gc.maximum' is no key"), ("[gc]\nmax = 5\n", 'expected a size like "20g"'), ("[gcc]\n", "'gcc' is no key"),
+                       ("[gc\n", "line 1"), ('[gc]\nkeep = -1\n', "expected a number of images"), ('[gc]\nunused = "soon"\n', "expected a duration"), ('gc = 1\n', "'gc' is no key")):
+        config.write_text(text)
+        done = bring(9)
+        check_in("Warning: ", done.err)
+        check_in(said, done.err)
+    config.unlink()
+    check_in("Warning: the configuration", bring(9).err)
+    env["BOTHY_CONFIG"] = ""
+    env["XDG_CONFIG_HOME"] = str(w.tmp / "config")
+    (w.tmp / "config/bothy").mkdir(parents=True)
+    (w.tmp / "config/bothy/bothy.toml").write_text('[gc]\nmax = "1k"\n')
+    bring(10)
+    check_equal(len(names()) > 1, w.root, "a plain user's own file; root's is the machine's")

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef REGISTRY_TOML_H
-#define REGISTRY_TOML_H
+#ifndef BASE_TOML_H
+#define BASE_TOML_H
 
 /*
- * The part of TOML 1.0 that people write in registries.conf: tables, arrays of tables, strings of one line, booleans,
+ * The part of TOML 1.0 that people write in configuration files: tables, arrays of tables, strings of one line, booleans,
  * integers, arrays, inline tables, dotted and quoted keys. Floats, dates and strings of several lines are refused by name; so
  * is all that TOML forbids (a key twice, a table twice, control characters, text that is not UTF-8).
  */

@@ -3,7 +3,7 @@
  * A reader of TOML into JSON values: one pass, line by line, with one table that is open at a time. Debian has no C library
  * for it, and what configuration files need of it is small. Source: toml.io, version 1.0.0.
  */
-#include "registry/toml.h"
+#include "base/toml.h"
 
 #include <string.h>
 

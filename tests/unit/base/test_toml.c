@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "registry/toml.h"
+#include "base/toml.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
