@@ -2,6 +2,7 @@
 /* bothy import: a root file system as an image of one layer. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -62,8 +63,13 @@ static int parse_name(struct arena *a, const char *text, const char **ret, struc
 
 static int open_source(const char *source, struct error *err)
 {
-	if (!str_eq(source, "-"))
-		return safepath_host_open(source, O_RDONLY, 0, err);
+	if (!str_eq(source, "-")) {
+		int file = safepath_host_open(source, O_RDONLY, 0, err);
+
+		return file < 0 && strstr(source, "://")
+			       ? error_hint(err, "addresses that are fetched begin with http:// or https://")
+			       : file;
+	}
 	if (isatty(STDIN_FILENO))
 		return error_hint((error_set(err, ERROR_INVALID, EINVAL, "import: no archive was given"), err),
 				  "pipe one in: tar -C ROOT -c . | bothy import -");

@@ -86,9 +86,6 @@ int engine_ids_check_user(const struct making *m, struct error *err);
 /* words.c: put an error that names a field of the OCI document or a step into the words of the command line. */
 int engine_words(const struct making *m, struct error *err);
 
-/* Up to three familiar names of @list near to @typed, quoted and with commas between, into @out; "" when none is. Pure. */
-void engine_nearest_images(const struct store_image_list *list, const char *typed, char *out, size_t size);
-
 /* embedded.c: the folder of the image that comes with bothy, as this user can run it: for a plain user a copy of his own in
  * the store, made on first use. Returns 0 and a heap path, or <0: NOT_FOUND. */
 int engine_embedded_open(struct engine *e, char **ret, struct error *err);

@@ -54,7 +54,7 @@ static int suggest_image(struct making *m, struct error *err)
 	char near[256];
 
 	if (store_image_list(m->engine->store, &list, &ignored) == 0) {
-		engine_nearest_images(&list, typed, near, sizeof(near));
+		store_nearest_images(&list, typed, near, sizeof(near));
 		store_image_list_done(&list);
 		if (near[0])
 			return error_hint(err, "did you mean %s?", near);

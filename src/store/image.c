@@ -23,9 +23,22 @@ static const char find_sql[] =
 	"  FROM images i LEFT JOIN names n ON n.name = ?1 LEFT JOIN image_layers il ON il.image = i.id LEFT JOIN layers l ON l.chain = il.chain"
 	"  WHERE i.id = coalesce((SELECT image FROM names WHERE name = ?1), ?2) ORDER BY il.position";
 
-static int not_found(const char *name, struct error *err)
+static int not_found(struct store *s, const char *name, struct error *err)
 {
+	autoclean(store_image_list_done) struct store_image_list list = {0};
+	autoclean(arena_done) struct arena a = {0};
+	struct image_reference ref;
+	struct error ignored;
+	char near[256] = "";
+	const char *typed = name; /* or as it would be typed: callers may have made it full */
+
+	if (image_reference_parse(&a, name, &ref, &ignored) == 0)
+		typed = image_reference_familiar(&a, &ref);
+	if (store_image_list(s, &list, &ignored) == 0)
+		store_nearest_images(&list, typed, near, sizeof(near));
 	error_set(err, ERROR_NOT_FOUND, ENOENT, "no image '%.200s' in the store", name);
+	if (near[0])
+		return error_hint(err, "did you mean %s?", near);
 	return error_hint(
 		err, "`bothy images` lists what is there; `bothy pull NAME` and `bothy load -i FILE` bring images in");
 }
@@ -226,7 +239,7 @@ int store_image_find(struct store *s, const char *name_or_id, struct store_image
 		*err = bad_name;
 		return -err->code;
 	}
-	return not_found(name_or_id, err);
+	return not_found(s, name_or_id, err);
 }
 
 void store_image_done(struct store_image *i)

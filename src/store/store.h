@@ -642,6 +642,9 @@ int store_list_save(struct store *s, const char *name, const char *text, size_t 
 /* Take the full name @name from its index; the index goes with its last name, images stay. <0: NOT_FOUND (no such index). */
 int store_list_remove(struct store *s, const char *name, struct error *err);
 
+/* Up to three familiar names of @list near to @typed, quoted and with commas between, into @out; "" when none is. Pure. */
+void store_nearest_images(const struct store_image_list *list, const char *typed, char *out, size_t size);
+
 /* ---- artifacts (artifacts.c) ----------------------------------------------------------------------------------------- */
 
 struct store_artifact {

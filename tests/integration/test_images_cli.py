@@ -246,3 +246,17 @@ def zsh_completes(w):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(fd)
+
+
+@test
+def did_you_mean(w):
+    """Every command that does not find an image names those that are nearly so."""
+    (w.tmp / "root.tar").write_bytes(busybox_layer())
+    ok(w, "import", w.tmp / "root.tar", "team/app:1.5")
+    for words in (["rmi", "team/ap:1.5"], ["tag", "team/app:1.6", "x"], ["inspect", "team/apq"], ["save", "-o", w.tmp / "x", "app:2"], ["history", "team/app:2"],
+                  ["push", "team/app:2"], ["image", "tree", "team/app:2"], ["run", "--pull", "never", "team/app:2"]):
+        done = w.bothy(*words)
+        check(done.code != 0, f"{words}: {done!r}")
+        check_in("did you mean 'team/app:1.5'?", done.err, f"{words}")
+    check_in("bothy images", w.bothy("rmi", "nothing/like:it").err)
+    check_in("begin with http://", w.bothy("import", "ftp://example.com/x.tar").err)

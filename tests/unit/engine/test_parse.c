@@ -230,23 +230,3 @@ TEST(time_offsets)
 		CHECK(engine_time_offset_parse(bad[i], &boottime, &t, &err) < 0);
 	}
 }
-
-TEST(names_that_are_nearly_right)
-{
-	struct store_image_row rows[] = {{.repository = "debian", .tag = "12"},
-					 {.repository = "team/app", .tag = "latest"},
-					 {.repository = NULL, .tag = NULL}};
-	const struct store_image_list list = {.rows = rows, .count = ARRAY_SIZE(rows)};
-	char near[256];
-
-	engine_nearest_images(&list, "debiam", near, sizeof(near));
-	CHECK_STR(near, "'debian:12'");
-	engine_nearest_images(&list, "debian:13", near, sizeof(near));
-	CHECK_STR(near, "'debian:12'");
-	engine_nearest_images(&list, "app", near, sizeof(near));
-	CHECK_STR(near, "'team/app:latest'");
-	engine_nearest_images(&list, "postgres", near, sizeof(near));
-	CHECK_STR(near, "");
-	engine_nearest_images(&list, "", near, sizeof(near));
-	CHECK_STR(near, "");
-}
