@@ -10,8 +10,11 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -120,6 +123,80 @@ int launch_mount_overlay(struct launch *l, bool userxattr, struct error *err)
 	return tree;
 }
 
+/* Before Linux 6.15 overlayfs takes only layers that are mounted in the namespace of who asks. */
+#define OVERLAY_TAKES_DETACHED ((6u << 16) | 15u)
+
+/* A mount namespace that ends with its only process, for mounts that nobody else shall see. */
+struct attic {
+	struct launch *l;
+	int sock;
+};
+
+/* A clone of a shared mount is its peer: what came to lie on it would lie on the layer itself, for all to see. */
+static int attach_alone(int mount, int root, struct error *err)
+{
+	int r = mount_set_attrs(mount, 0, 0, MS_PRIVATE, FD_NONE, false, err);
+
+	return r < 0 ? r : mount_attach(mount, root, "/", err);
+}
+
+static int attach_layers(struct launch *l, struct error *err)
+{
+	autofd int root = safepath_host_open_dir("/", err);
+	int r = root < 0 ? root : mount_set_propagation(root, MS_PRIVATE, true, err);
+
+	for (size_t i = 0; i < l->opt->overlay->lower_count && r == 0; i++)
+		r = attach_alone(l->layer_fds[i], root, err);
+	return r < 0 || l->upper_fd < 0 ? r : attach_alone(l->upper_fd, root, err);
+}
+
+static int in_attic(void *arg)
+{
+	struct attic *a = arg;
+	struct error err = {};
+	int r = attach_layers(a->l, &err);
+	int tree = r < 0 ? r : launch_mount_overlay(a->l, true, &err);
+
+	if (tree < 0)
+		(void)launch_send(a->sock, LAUNCH_FAILED, 0, &err, FD_NONE);
+	else
+		(void)launch_send(a->sock, LAUNCH_MAPPED, 0, NULL, tree);
+	return 0;
+}
+
+static int mount_in_attic(struct launch *l, struct error *err)
+{
+	struct process_clone how = PROCESS_CLONE_INIT;
+	autopidref struct pidref child = PIDREF_NONE;
+	autofd int ours = FD_NONE;
+	autofd int theirs = FD_NONE;
+	struct attic attic = {.l = l};
+	struct launch_message m = {};
+	int tree = FD_NONE;
+	int pair[2];
+	int status;
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_sys(err, errno, "socketpair");
+	ours = pair[0];
+	theirs = attic.sock = pair[1];
+	how.flags = CLONE_NEWNS;
+	r = process_clone(&how, in_attic, &attic, &child, err);
+	if (r < 0)
+		return r;
+	fd_close(&theirs);
+	r = launch_receive(ours, &m, &tree);
+	(void)pidref_wait(&child, &status);
+	if (r < 0)
+		return error_sys(err, -r, "overlay: wait for the process that mounts it");
+	if (m.type == LAUNCH_FAILED) {
+		*err = m.error;
+		return -err->code;
+	}
+	return tree;
+}
+
 int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct error *err)
 {
 	struct caps_sets caps;
@@ -134,7 +211,9 @@ int launch_mount_overlay_as(struct launch *l, uint32_t uid, uint32_t gid, struct
 	if (r == 0)
 		r = caps_set(&caps, NULL, err);
 	if (r == 0)
-		tree = launch_mount_overlay(l, true, err); /* the store marks with user.overlay.* only */
+		/* the store marks with user.overlay.* only */
+		tree = probe_kernel_version() < OVERLAY_TAKES_DETACHED ? mount_in_attic(l, err)
+								       : launch_mount_overlay(l, true, err);
 	(void)ids_set_fs(geteuid(), getegid(), &ignored);
 	(void)caps_set(&caps, NULL, &ignored);
 	if (r < 0)
