@@ -90,7 +90,7 @@ static int import_file(struct engine *e, const char *source, const struct store_
 }
 
 static int import_address(struct engine *e, const struct import_options *o, const char *url,
-			  struct store_import_options *io, char id[static STORE_ID_MAX], struct error *err)
+			  const struct store_import_options *io, char id[static STORE_ID_MAX], struct error *err)
 {
 	autoprogress struct progress *progress = NULL;
 	struct engine_address_options ao = {.url = url,

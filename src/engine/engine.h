@@ -184,10 +184,10 @@ struct engine_address_options {
 	bool no_verify;
 	const struct engine_observer *observer; /* NULL: nobody */
 };
-/* store_import of what an address names. @io->read is set here; nothing is recorded unless all of it came.
+/* store_import of what an address names. Its bytes come from there, whatever @io->read says; nothing is recorded unless all of it came.
  * Returns 0 and the image's id, or <0: as store_import, as registry_get_address. */
-int engine_import_address(struct engine *e, const struct engine_address_options *o, struct store_import_options *io,
-			  char ret_id[static STORE_ID_MAX], struct error *err);
+int engine_import_address(struct engine *e, const struct engine_address_options *o,
+			  const struct store_import_options *io, char ret_id[static STORE_ID_MAX], struct error *err);
 
 /* ---- images (change.c, image_info.c) -------------------------------------------------------------------------------- */
 

@@ -108,22 +108,23 @@ static int open_source(struct source *s, const struct engine_address_options *o,
 	return id < 0 ? (int)id : 0;
 }
 
-int engine_import_address(struct engine *e, const struct engine_address_options *o, struct store_import_options *io,
-			  char ret_id[static STORE_ID_MAX], struct error *err)
+int engine_import_address(struct engine *e, const struct engine_address_options *o,
+			  const struct store_import_options *io, char ret_id[static STORE_ID_MAX], struct error *err)
 {
 	autoclean(source_done) struct source s = {.pipe = FD_NONE,
 						  .observer = o->observer,
 						  .layer = {.digest = "archive"}};
 	const uint64_t max = io->limits.layer_bytes ? io->limits.layer_bytes : STORE_LIMIT_LAYER_BYTES;
+	struct store_import_options with = *io;
 	struct store *store;
 	int r;
 
 	if (engine_store(e, &store, err) < 0 || open_source(&s, o, max, err) < 0)
 		return -err->code;
 	observe(&s, ENGINE_LAYER_FETCHING);
-	io->read = read_address;
-	io->read_arg = &s;
-	r = store_import(store, FD_NONE, io, ret_id, err);
+	with.read = read_address;
+	with.read_arg = &s;
+	r = store_import(store, FD_NONE, &with, ret_id, err);
 	if (o->observer && o->observer->end)
 		o->observer->end(o->observer->arg);
 	return r;
