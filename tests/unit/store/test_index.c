@@ -374,6 +374,7 @@ TEST(a_still_database_is_read_without_its_log)
 		autofd int lock = safepath_lock(s.store->root_fd, STORE_LOCK, true, true, &err);
 		autotransaction struct index_transaction t = {0};
 
+		CHECK(lock >= 0);
 		CHECK_INT(index_begin(s.store, &t, &err), 0);
 		CHECK_INT(index_run(s.store, &err, "INSERT INTO names(name, image) VALUES('n', 'i')", NULL), 0);
 		CHECK_INT(index_commit(&t, &err), 0);
