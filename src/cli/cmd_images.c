@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bothy images, image ls: what is in the store, newest first, one row for each name. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -12,9 +13,11 @@
 #include "cli/list.h"
 #include "cli/show.h"
 
+#define SORT_WORDS "created|id|repository|size|tag"
+
 struct images_options {
-	bool all, quiet, no_trunc, digests;
-	const char *format;
+	bool all, quiet, no_trunc, digests, no_heading;
+	const char *format, *sort;
 	struct strv filters;
 };
 
@@ -24,6 +27,8 @@ static const struct option table[] = {
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct images_options, quiet), NULL, "print the ids only", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct images_options, no_trunc), NULL, "print whole ids", 0},
 	{"digests", 0, OPTION_BOOL, offsetof(struct images_options, digests), NULL, "print what the names mean in their registries", 0},
+	{"sort", 0, OPTION_STRING, offsetof(struct images_options, sort), SORT_WORDS, "in the order of this (default: created, newest first)", 0},
+	{"noheading", 'n', OPTION_BOOL, offsetof(struct images_options, no_heading), NULL, "print no headers", 0},
 	{"filter", 'f', OPTION_STRINGS, offsetof(struct images_options, filters), "KEY=VALUE", "show only what fits; KEY!=VALUE for what does not", 0},
 	{"format", 0, OPTION_STRING, offsetof(struct images_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
 	OPTION_END,
@@ -175,6 +180,71 @@ static struct json *make_row(const struct store_image_row *row, const struct ima
 	return j;
 }
 
+/* ---- in which order ---- */
+
+static int by_name(const struct store_image_row *a, const struct store_image_row *b)
+{
+	int r = strcmp(a->repository ? a->repository : "", b->repository ? b->repository : "");
+
+	return r ? r : strcmp(a->tag ? a->tag : "", b->tag ? b->tag : "");
+}
+
+static int by_created(const void *a, const void *b)
+{
+	const struct store_image_row *x = a, *y = b;
+
+	return x->created_ns != y->created_ns ? (x->created_ns > y->created_ns ? -1 : 1) : by_name(x, y);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct store_image_row *x = a, *y = b;
+	int r = strcmp(x->id, y->id);
+
+	return r ? r : by_name(x, y);
+}
+
+static int by_repository(const void *a, const void *b)
+{
+	return by_name(a, b);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct store_image_row *x = a, *y = b;
+
+	return x->size_bytes != y->size_bytes ? (x->size_bytes < y->size_bytes ? -1 : 1) : by_name(x, y);
+}
+
+static int by_tag(const void *a, const void *b)
+{
+	const struct store_image_row *x = a, *y = b;
+	int r = strcmp(x->tag ? x->tag : "", y->tag ? y->tag : "");
+
+	return r ? r : by_name(x, y);
+}
+
+static int sort(struct store_image_list *images, const char *word, struct error *err)
+{
+	static const struct {
+		const char *word;
+		int (*compare)(const void *a, const void *b);
+	} orders[] = {{"created", by_created},
+		      {"id", by_id},
+		      {"repository", by_repository},
+		      {"size", by_size},
+		      {"tag", by_tag}};
+
+	for (size_t i = 0; word && i < ARRAY_SIZE(orders); i++) {
+		if (!str_eq(orders[i].word, word))
+			continue;
+		if (images->count)
+			qsort(images->rows, images->count, sizeof(*images->rows), orders[i].compare);
+		return 0;
+	}
+	return !word ? 0 : error_set(err, ERROR_INVALID, EINVAL, "--sort: expected %s, got \"%s\"", SORT_WORDS, word);
+}
+
 static int used_images(struct store *s, struct strv *ret, struct error *err)
 {
 	autostrv struct strv ids = {};
@@ -195,21 +265,25 @@ static int print(struct store *s, const struct store_image_list *images, const s
 		 const struct filters *f, const char *pattern, struct error *err)
 {
 	autolist struct list *l = NULL;
-	autostrv struct strv used = {};
+	autostrv struct strv used = {}, seen = {};
 	struct deciding d = {.store = s, .used = &used};
-	const char *last = NULL;
 	int r = list_new(&kinds[o->digests], o->format, o->quiet, &l, err);
+
+	if (r == 0 && o->no_heading)
+		list_drop_heading(l);
 
 	if (r == 0 && filters_have(f, "containers"))
 		r = used_images(s, &used, err);
 	for (size_t i = 0; i < images->count && r >= 0; i++) {
 		d.row = &images->rows[i];
 		/* An id is printed once, however many names it has. */
-		if ((pattern && !fits_reference(d.row, pattern)) || (o->quiet && !o->format && str_eq(last, d.row->id)))
+		if ((pattern && !fits_reference(d.row, pattern)) ||
+		    (o->quiet && !o->format && strv_contains(&seen, d.row->id)))
 			continue;
 		r = filters_match(f, filter_keys, fits, &d, err);
 		if (r > 0) {
-			last = d.row->id;
+			if (o->quiet)
+				strv_push(&seen, d.row->id);
 			r = list_add(l, make_row(d.row, o), err);
 		}
 	}
@@ -225,7 +299,8 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	struct store *store;
 
 	if (filters_parse(&o->filters, filter_keys, &f, err) < 0 || bothy_open(global, &e, err) < 0 ||
-	    engine_store(e, &store, err) < 0 || store_image_list(store, &images, err) < 0)
+	    engine_store(e, &store, err) < 0 || store_image_list(store, &images, err) < 0 ||
+	    sort(&images, o->sort, err) < 0)
 		return -err->code;
 	return print(store, &images, o, &f, args->count ? args->items[0] : NULL, err);
 }

@@ -89,6 +89,14 @@ int list_new_unless_own(const struct list_kind *kind, const char *format, struct
 	return !format || !*format || str_eq(format, "table") ? 0 : list_new(kind, format, false, ret, err);
 }
 
+void list_drop_heading(struct list *l)
+{
+	if (!l->table)
+		return;
+	table_free(l->table);
+	l->table = table_new();
+}
+
 void list_free(struct list *l)
 {
 	if (!l)

@@ -38,6 +38,8 @@ int list_new(const struct list_kind *kind, const char *format, bool quiet, struc
 /* For commands whose own view is no table of rows: NULL in @ret when that is what is wanted (no format, or "table"); else as list_new,
  * where kind->table and kind->quiet are not needed. */
 int list_new_unless_own(const struct list_kind *kind, const char *format, struct list **ret, struct error *err);
+/* A table without its line of headers. Before the first row. */
+void list_drop_heading(struct list *l);
 void list_free(struct list *l);
 static inline void list_cleanup(struct list **l)
 {

@@ -260,3 +260,25 @@ def did_you_mean(w):
         check_in("did you mean 'team/app:1.5'?", done.err, f"{words}")
     check_in("bothy images", w.bothy("rmi", "nothing/like:it").err)
     check_in("begin with http://", w.bothy("import", "ftp://example.com/x.tar").err)
+
+
+@test
+def sorted_images(w):
+    for name, size in (("b/small:2", 10), ("a/large:1", 90_000), ("c/mid:3", 5_000)):
+        (w.tmp / "root.tar").write_bytes(hostile.entry("f", os.urandom(size)) + hostile.END)
+        ok(w, "import", w.tmp / "root.tar", name)
+    ok(w, "tag", "a/large:1", "z/again:0")
+
+    def order(*words):
+        return [line.split()[0] for line in ok(w, "images", "-n", *words).splitlines()]
+
+    check_equal(order("--sort", "repository"), ["a/large", "b/small", "c/mid", "z/again"])
+    check_equal(order("--sort", "tag"), ["z/again", "a/large", "b/small", "c/mid"])
+    check_equal(order("--sort", "size"), ["b/small", "c/mid", "a/large", "z/again"])
+    check_equal(order("--sort", "created"), order())
+    ids = order("--sort", "id", "--format", "table {{.ID}}")
+    check_equal(ids, sorted(ids))
+    check_equal(len(order("-q", "--sort", "tag")), 3, "an id is printed once")
+    done = w.bothy("images", "--sort", "colour")
+    check_equal(done.code, 125)
+    check_in("created|id|repository|size|tag", done.err)
