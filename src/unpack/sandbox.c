@@ -207,7 +207,22 @@ static const unsigned short feeder_calls[] = {
 };
 
 static const unsigned short flusher_calls[] = {
-	__NR_read, __NR_syncfs, __NR_restart_syscall, __NR_rt_sigreturn, __NR_exit, __NR_exit_group,
+	__NR_read,
+	__NR_syncfs,
+	__NR_restart_syscall,
+	__NR_rt_sigreturn,
+	__NR_exit,
+	__NR_exit_group,
+#if SANITIZED
+	/* what a sanitizer does at the end of a process */
+	__NR_write,
+	__NR_mmap,
+	__NR_munmap,
+	__NR_sigaltstack,
+	__NR_rt_sigprocmask,
+	__NR_getpid,
+	__NR_gettid,
+#endif
 };
 
 int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err)
