@@ -190,6 +190,8 @@ class World:
         self.bin = Path(bin_dir)
         self.world = world
         self.root = os.geteuid() == 0
+        # Programs with AddressSanitizer (tools/test-sanitized) take several times the memory.
+        self.sanitized = b"__asan_init" in (self.bin / "bothy").read_bytes()
         self.tmp = Path(tempfile.mkdtemp(prefix="bothy-test-"))
         os.chmod(self.tmp, 0o755)
         self.name = name
@@ -240,6 +242,9 @@ class World:
         return f"bt-{os.getpid()}-{self.count}"
 
     # -- running
+
+    def check_memory(self, kib, most, what="memory"):
+        check(kib <= most * (16 if self.sanitized else 1), f"{what}: {kib} KiB, at most {most} are accepted")
 
     def run(self, command, stdin=None, timeout=180, env=None, **kwargs):
         """@env: on top of the test's own."""
@@ -311,3 +316,7 @@ class World:
                 child.send_signal(signal.SIGKILL)
             child.wait()
         shutil.rmtree(self.tmp, ignore_errors=True)
+        if self.tmp.exists() and not self.root:
+            # Files of the user's subordinate ids: root of a user namespace that has these may remove them.
+            subprocess.run(["unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", "--", self.tmp], check=False, stderr=subprocess.DEVNULL)
+        return not self.tmp.exists()
