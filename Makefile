@@ -8,7 +8,7 @@ MESON_FLAGS ?= --prefix=$(PREFIX)
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all build run test check format bench bench-peers fuzz vm-test install uninstall clean help setup
+.PHONY: all build run test check format bench bench-peers fuzz test-sanitized vm-test install uninstall clean help setup
 .DEFAULT_GOAL := all
 
 all: build ## build the programs into build/bin/
@@ -48,6 +48,10 @@ bench-peers: ## install the peers to measure against
 fuzz: setup ## fuzz each target for FUZZ_SECONDS (default 60) with libFuzzer
 	@tools/setup check
 	@tools/fuzz $(BUILD) $(FUZZ_SECONDS)
+
+test-sanitized: setup ## the integration tests about images, with AddressSanitizer and UBSan in the programs
+	@tools/setup test
+	@tools/test-sanitized $(BUILD)
 
 vm-test: build ## the integration tests in a small virtual machine with cgroup v2 and AppArmor
 	@tools/setup test

@@ -3,7 +3,10 @@
  * bothy-fetch: speaks to registries, with rights to nothing else. bothy starts it with a socket on fd 3; it is of no use by
  * hand. Everything is in registry/.
  */
+#include "base/sanitized.h"
 #include "registry/registry.h"
+
+SANITIZED_WITHOUT_LEAKS
 
 int main(int argc, char **argv)
 {

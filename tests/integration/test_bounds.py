@@ -56,7 +56,8 @@ def the_documents_of_all_platforms_together(w):
         _, err = process.communicate(timeout=120)
         check_equal(process.returncode, 125)
         check_in("documents have more than 16777216 bytes together", err)
-        check(0 < max(peak) < 64 << 10, f"{peak} KiB")
+        check(max(peak) > 0, "nobody was measured")
+        w.check_memory(max(peak), 64 << 10)
         server.fault = None
         check_equal(w.bothy("pull", "-q", name).code, 0, "this machine's alone")
 
