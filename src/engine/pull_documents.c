@@ -199,7 +199,8 @@ static const char *list_platforms(const struct image_index *index, char *out, si
 	for (size_t i = 0; i < index->manifest_count && at + 80 < size; i++) {
 		const struct image_platform *h = &index->manifests[i].platform;
 
-		if (is_attestation(&index->manifests[i]) || !h->os || !h->architecture)
+		if (is_attestation(&index->manifests[i]) || !h->os || !h->architecture ||
+		    kind_of(index->manifests[i].media_type) != IMAGE_MEDIA_MANIFEST)
 			continue;
 		at += (size_t)snprintf(out + at, size - at, "%s%.20s/%.20s%s%.20s", at ? ", " : "", h->os,
 				       h->architecture, h->variant ? "/" : "", h->variant ? h->variant : "");
@@ -207,6 +208,15 @@ static const char *list_platforms(const struct image_index *index, char *out, si
 			break;
 	}
 	return out;
+}
+
+static bool has_index(const struct image_index *index)
+{
+	for (size_t i = 0; i < index->manifest_count; i++) {
+		if (kind_of(index->manifests[i].media_type) == IMAGE_MEDIA_INDEX)
+			return true;
+	}
+	return false;
 }
 
 int pull_choose(const struct pull *p, const struct image_index *index, const struct image_descriptor **ret,
@@ -231,6 +241,9 @@ int pull_choose(const struct pull *p, const struct image_index *index, const str
 		*ret = best;
 		return 0;
 	}
+	if (candidates == 0 && has_index(index))
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "the index lists further indexes, that a pull does not follow");
 	error_set(err, ERROR_UNSUPPORTED, ENOENT, "the image has nothing for the platform %s/%s%s%s", want->os,
 		  want->architecture, want->variant ? "/" : "", want->variant ? want->variant : "");
 	list_platforms(index, list, sizeof(list));

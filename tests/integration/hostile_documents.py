@@ -121,8 +121,8 @@ def digests_and_sizes(add):
     sizes = {"layer": ("layers", 0, "size"), "config": ("config", "size")}
     for i, size in enumerate(SIZES):
         for place, path in sizes.items():
-            add(f"v31-size-{place}-{i}", "refused", archive=lambda p=path, v=size: layout(manifest=lambda c: put(good_manifest(c), p, v)), says="size|bytes|JSON|required|missing|number|character")
-        add(f"v31-size-manifest-{i}", "refused", archive=lambda v=size: layout(index=lambda m: put(good_index(m), ("manifests", 0, "size"), v)), says="size|bytes|JSON|required|missing|number|character")
+            add(f"v31-size-{place}-{i}", "refused", archive=lambda p=path, v=size: layout(manifest=lambda c: put(good_manifest(c), p, v)), says="size|bytes|JSON|required|missing|number|character|expected")
+        add(f"v31-size-manifest-{i}", "refused", archive=lambda v=size: layout(index=lambda m: put(good_index(m), ("manifests", 0, "size"), v)), says="size|bytes|JSON|required|missing|number|character|expected")
     for delta in (-1, 1):
         for place, path in sizes.items():
             def make(p=path, d=delta):

@@ -23,7 +23,7 @@ NAME = "hostile/x"
 # Cases about how an archive is read.
 OF_ARCHIVES = re.compile(r"outer|docker")
 # Cases about what an index says: who asks for the manifest does not see them.
-OF_INDEXES = re.compile(r"index|said-of")
+OF_INDEXES = re.compile(r"index|said-of|(size|digest)-manifest")
 
 
 def files_of(archive):
@@ -42,6 +42,8 @@ def files_of(archive):
 
 class PullRun(hostile_run.Run):
     verb = "pull"
+    seconds_max = 60  # 500 layers are 500 transactions
+    reasons = r"answers 404|its content has digest|that a pull does not follow"
 
     def __init__(self, w):
         self.server = Server()
