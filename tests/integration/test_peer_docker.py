@@ -239,7 +239,7 @@ def pause(w):
 # Without /dev/net/tun, which runc allowed everyone until 1.2.
 LIMITS = r"""cd /sys/fs/cgroup; for f in memory/memory.limit_in_bytes memory/memory.memsw.limit_in_bytes memory/memory.soft_limit_in_bytes \
     memory/memory.swappiness memory/memory.oom_control cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us cpu/cpu.shares pids/pids.max \
-    memory.max memory.swap.max memory.low cpu.max cpu.weight pids.max; do [ -f $f ] && echo $f $(cat $f | sed 's/oom_kill [0-9]*//'); done;
+    memory.max memory.swap.max memory.low cpu.max pids.max; do [ -f $f ] && echo $f $(cat $f | sed 's/oom_kill [0-9]*//'); done;
     grep -E '(Cpus|Mems)_allowed_list' /proc/self/status; sort devices/devices.list | grep -v '^c 10:200 '; echo"""
 
 
