@@ -366,6 +366,7 @@ def how_far_it_is(w):
         lines = [line.split(": ")[1].split(" ")[0] for line in done.err.splitlines()]
         check_equal(lines, (["Reading", "Read"] if n == 0 else []) + ["Loading", "Loaded"], f"{source}: {done!r}")
     done = w.run(["sh", "-c", f"cat {w.tmp}/s.tar | {w.bin}/bothy --root {w.tmp}/lib2 load --progress json"])
+    check(all(line.startswith("{") for line in done.err.splitlines()), f"{done!r}")
     events = [json.loads(line) for line in done.err.splitlines()]
     read = [e for e in events if e["status"] == "Read"]
     check(len(read) == 1 and read[0]["current"] > size and read[0]["total"] == 0, f"{events}")
