@@ -306,14 +306,19 @@ class Images:
             self.report.note(f"push is not measured: image {image} is not here")
             return
         source = f"{self.registry.host}/bench/{image}:1"
-        commands, clean, turn = {}, {}, [0]
+        commands, clean, there = {}, {}, [None]
         for name in ("bothy", *self.peers):
             quiet(self.puller(name, image), timeout=300)
 
         def target(name):
-            """A repository that has nothing."""
-            turn[0] += 1
-            to = f"{self.registry.host}/push/{name}{turn[0]}:1"
+            """A registry that has nothing: from another of its repositories blobs would be mounted, and none would move."""
+            if there[0]:
+                there[0].close()
+            folder = self.work / "pushed"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            there[0] = Registry(program("docker-registry", "BENCH_REGISTRY"), folder)
+            to = f"{there[0].host}/push/{name}:1"
             quiet([*(self.bothy() if name == "bothy" else self.peers[name]), "tag", source, to])
             options = [] if name == "docker" else ["--tls-verify=false"]
             commands[name][:] = [*(self.bothy() if name == "bothy" else self.peers[name]), "push", "-q", *options, to]
@@ -321,8 +326,13 @@ class Images:
         for name in ("bothy", *self.peers):
             commands[name] = []
             clean[name] = lambda n=name: target(n)
-        figures = self.take_turns("push", f"push of {TITLES[image]}, to a repository without any of it, ms", commands, clean,
-                                  {"podman": "podman", "docker": "docker"})
+        try:
+            figures = self.take_turns("push", f"push of {TITLES[image]}, to a registry without any of it, ms", commands, clean,
+                                      {"podman": "podman", "docker": "docker"})
+        finally:
+            if there[0]:
+                there[0].close()
+            shutil.rmtree(self.work / "pushed", ignore_errors=True)
         self.report.goal("push: time, of podman's", 0.5, figures.get("bothy", {}).get("ratio_to_podman"))
         for name in ("bothy", *self.peers):
             self.forget(name)
