@@ -33,7 +33,6 @@
 #define ATTEMPTS_MAX 4 /* the store's bytes, a kept beginning, a mirror, the registry itself */
 #define PIPE_BYTES (1 << 20)
 #define DRAIN_NS (3 * NS_PER_S)
-#define PARTIAL_FOLDER "partial/sha256"
 
 /* ---- making and ending ---- */
 
@@ -65,7 +64,7 @@ static bool is_in_place(int dir, const struct ingest_job *j, const struct stat *
 static void drop_partial(struct store_ingest *g, const struct ingest_job *j)
 {
 	struct error ignored;
-	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, &ignored);
+	autofd int dir = store_folder(g->staged.store, INGEST_PARTIAL, &ignored);
 	struct stat file;
 
 	if (dir >= 0 && j->partial_fd >= 0 && fstat(j->partial_fd, &file) == 0 && is_in_place(dir, j, &file))
@@ -184,7 +183,7 @@ int ingest_add(struct store_ingest *g, const char *digest, int64_t size, const s
 	return 0;
 }
 
-static void job_again(struct store_ingest *g, struct ingest_job *j)
+void ingest_again(struct store_ingest *g, struct ingest_job *j)
 {
 	job_stop(g, j);
 	j->blob.state = STORE_BLOB_QUEUED;
@@ -195,7 +194,7 @@ void ingest_reset(struct store_ingest *g)
 {
 	staged_forget(&g->staged);
 	for (size_t i = 0; i < g->job_count; i++) {
-		job_again(g, &g->jobs[i]);
+		ingest_again(g, &g->jobs[i]);
 		g->jobs[i].layer = 0;
 		g->jobs[i].attempts = 0;
 	}
@@ -233,7 +232,7 @@ int store_ingest_pipe_take(struct store_ingest *g, size_t i)
 void store_ingest_retry(struct store_ingest *g, size_t i)
 {
 	if (g->jobs[i].blob.state == STORE_BLOB_CUT)
-		job_again(g, &g->jobs[i]);
+		ingest_again(g, &g->jobs[i]);
 }
 
 const struct error *store_ingest_why(const struct store_ingest *g, size_t i)
@@ -243,7 +242,7 @@ const struct error *store_ingest_why(const struct store_ingest *g, size_t i)
 
 /* ---- starting ---- */
 
-static struct staged_layer *layer_of(struct store_ingest *g, const struct ingest_job *j)
+struct staged_layer *ingest_layer(struct store_ingest *g, const struct ingest_job *j)
 {
 	return j->unpack ? &g->staged.layers[j->layer - 1] : NULL;
 }
@@ -258,7 +257,7 @@ static int worker_folder(struct store_ingest *g, struct ingest_job *j, struct er
 			staged_add_layer(&g->staged, j->chains, j->position, j->diff, j->blob.digest);
 			j->layer = g->staged.layer_count;
 		}
-		struct staged_layer *l = layer_of(g, j);
+		struct staged_layer *l = ingest_layer(g, j);
 
 		return staged_layer_folder(&g->staged, l, err) < 0 ? -err->code : fd_dup_min(l->dir_fd, 3);
 	}
@@ -271,7 +270,7 @@ static int worker_folder(struct store_ingest *g, struct ingest_job *j, struct er
 /* The partial file of a blob, made when it is missing. */
 static int open_partial(struct store_ingest *g, const struct ingest_job *j, struct error *err)
 {
-	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, err);
+	autofd int dir = store_folder(g->staged.store, INGEST_PARTIAL, err);
 	const char *hex = image_digest_hex(j->blob.digest);
 	int fd = FD_NONE;
 
@@ -438,7 +437,7 @@ static int start_some(struct store_ingest *g, struct error *err)
 /* The lock is ours. Is there still something to receive, and into the file that has the name? */
 static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *err)
 {
-	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, err);
+	autofd int dir = store_folder(g->staged.store, INGEST_PARTIAL, err);
 	const char *hex = image_digest_hex(j->blob.digest);
 	struct stat file;
 	int known = dir < 0 || j->distrust ? 0 : staged_blob_known(&g->staged, j->blob.digest, j->blob.size, err);
@@ -452,7 +451,7 @@ static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *
 	if (known && ours)
 		(void)safepath_unlink(dir, hex, true, err); /* best effort: of no use any more */
 	if (known || !ours) {
-		job_again(g, j);
+		ingest_again(g, j);
 		return 0;
 	}
 	j->locked = true;
@@ -479,10 +478,10 @@ static int on_bad_bytes(struct store_ingest *g, struct ingest_job *j, struct err
 		j->fresh = true;
 		j->distrust |= !received;
 		j->blob.primary_only = whole;
-		job_again(g, j);
+		ingest_again(g, j);
 		return 0;
 	}
-	autofd int dir = store_folder(g->staged.store, PARTIAL_FOLDER, &ignored);
+	autofd int dir = store_folder(g->staged.store, INGEST_PARTIAL, &ignored);
 
 	if (received && dir >= 0)
 		(void)safepath_unlink(dir, image_digest_hex(j->blob.digest), true, &ignored);
@@ -504,7 +503,7 @@ static int on_failure(struct store_ingest *g, struct ingest_job *j, struct error
 
 static int on_report(struct store_ingest *g, struct ingest_job *j, struct error *err)
 {
-	struct staged_layer *l = layer_of(g, j);
+	struct staged_layer *l = ingest_layer(g, j);
 	char is[DIGEST_TEXT_MAX];
 
 	digest_text(j->answer.report.digest_in, is);
@@ -538,142 +537,7 @@ static int on_message(struct store_ingest *g, struct ingest_job *j, struct error
 	}
 }
 
-/* ---- publishing ---- */
-
-/* A layer that was there has gone: look for it again. */
-static void look_again(struct store_ingest *g, const char *chain)
-{
-	for (size_t i = 0; i < g->job_count; i++) {
-		struct ingest_job *j = &g->jobs[i];
-
-		if (j->at == INGEST_IDLE && j->blob.state == STORE_BLOB_DONE && j->chains &&
-		    str_eq(j->chains->items[j->position], chain))
-			job_again(g, j);
-	}
-}
-
-/* Are the layers below in place, or complete with us? */
-static int can_stack(struct store_ingest *g, const struct staged_layer *l, struct error *err)
-{
-	int all = 1;
-
-	for (size_t i = 0; i < l->position && l->answer.implied_count > 0; i++) {
-		const char *chain = l->chains->items[i];
-		int known = 0;
-
-		for (size_t k = 0; k < g->staged.layer_count && !known; k++)
-			known = g->staged.layers[k].complete && str_eq(g->staged.layers[k].chain, chain);
-		if (!known)
-			known = staged_layer_stored(&g->staged, chain, err);
-		if (known < 0)
-			return known;
-		if (!known)
-			look_again(g, chain);
-		all &= known;
-	}
-	return all;
-}
-
-/* Stack what can be. Outside of the lock: the changes of owners and modes must be durable before the record. Returns whether
- * there is something to publish. */
-static int stack_complete(struct store_ingest *g, struct error *err)
-{
-	bool any = false, changed = false;
-
-	for (size_t i = 0; i < g->job_count; i++) {
-		struct ingest_job *j = &g->jobs[i];
-		struct staged_layer *l = layer_of(g, j);
-		int ready = 1;
-
-		if (j->at != INGEST_COMPLETE && j->at != INGEST_STACKING)
-			continue;
-		if (l)
-			ready = can_stack(g, l, err);
-		if (ready < 0)
-			return ready;
-		if (ready && l) {
-			changed |= l->position > 0 && l->answer.implied_count > 0;
-			staged_layer_adopt(&g->staged, l);
-		}
-		j->stacked = ready;
-		any |= ready || j->at == INGEST_COMPLETE;
-	}
-	if (changed && syncfs(g->staged.staging.fd) < 0)
-		return error_sys(err, errno, "cannot make layers durable in %s", store_root(g->staged.store));
-	return any;
-}
-
-static int publish_job(struct store_ingest *g, struct ingest_job *j, int partial_dir, struct error *err)
-{
-	const struct staged_layer *l = layer_of(g, j);
-
-	if (j->at == INGEST_COMPLETE && j->partial_fd >= 0 &&
-	    publish_blob(g->staged.store, partial_dir, image_digest_hex(j->blob.digest), j->blob.digest, j->blob.size,
-			 err) < 0)
-		return -err->code;
-	if (j->stacked && l && publish_layer(&g->staged, l, err) < 0)
-		return -err->code;
-	j->at = INGEST_STACKING;
-	j->published = j->stacked;
-	return 0;
-}
-
-/* Those blobs that are pinned and that nobody has recorded any more come back with our link. */
-static int publish_pinned(struct store_ingest *g, struct error *err)
-{
-	struct staged *st = &g->staged;
-
-	for (size_t i = 0; i < st->blob_count; i++) {
-		if (publish_blob(st->store, st->staging.fd, st->blobs[i].file, st->blobs[i].digest, st->blobs[i].size,
-				 err) < 0)
-			return -err->code;
-	}
-	st->blob_count = 0;
-	return 0;
-}
-
-static int publish_round(struct store_ingest *g, struct error *err)
-{
-	struct store *s = g->staged.store;
-	autofd int partial = store_folder(s, PARTIAL_FOLDER, err);
-
-	if (partial < 0 || publish_pinned(g, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < g->job_count; i++) {
-		struct ingest_job *j = &g->jobs[i];
-
-		if ((j->at == INGEST_COMPLETE || j->at == INGEST_STACKING) && publish_job(g, j, partial, err) < 0)
-			return error_wrap(err, "layer %s", j->blob.digest);
-	}
-	return publish_sync(s, err);
-}
-
-static int publish_complete(struct store_ingest *g, struct error *err)
-{
-	struct store *s = g->staged.store;
-	int any = stack_complete(g, err);
-
-	if (any <= 0)
-		return any;
-	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
-
-	autotransaction struct index_transaction t = {0};
-
-	if (lock < 0 || index_begin(s, &t, err) < 0 || publish_round(g, err) < 0 || index_commit(&t, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < g->job_count; i++) {
-		struct ingest_job *j = &g->jobs[i];
-
-		if (j->at != INGEST_STACKING)
-			continue;
-		fd_close(&j->partial_fd); /* with the lock: who waits finds the blob in its place */
-		if (j->published) {
-			j->at = INGEST_IDLE;
-			j->blob.state = STORE_BLOB_DONE;
-		}
-	}
-	return 0;
-}
+/* ---- steps ---- */
 
 static size_t count_done(const struct store_ingest *g)
 {
@@ -702,7 +566,7 @@ static int step(struct store_ingest *g, struct error *err)
 	/* What is found in its place may be what a complete layer waits for, and no message will tell of it. */
 	do {
 		done = count_done(g);
-		if (publish_complete(g, err) < 0 || start_some(g, err) < 0)
+		if (ingest_publish(g, err) < 0 || start_some(g, err) < 0)
 			return -err->code;
 	} while (count_done(g) != done);
 	for (size_t i = 0; i < g->job_count; i++)

@@ -2,9 +2,11 @@
 #ifndef STORE_INGEST_H
 #define STORE_INGEST_H
 
-/* What ingest.c (blobs and their workers) and ingest_record.c (documents and records) share. */
+/* What ingest.c (blobs and their workers), ingest_publish.c (their places) and ingest_record.c (documents and records) share. */
 
 #include "store/staged.h"
+
+#define INGEST_PARTIAL "partial/sha256"
 
 /* A blob that shall be in the store, and perhaps a layer that shall be unpacked from it. */
 struct ingest_job {
@@ -62,6 +64,12 @@ struct store_ingest {
  * is there with another size. */
 int ingest_add(struct store_ingest *g, const char *digest, int64_t size, const struct staged_chains *chains,
 	       size_t position, const char *diff, struct error *err);
+/* The job is at its beginning again. */
+void ingest_again(struct store_ingest *g, struct ingest_job *j);
+/* The layer that the job unpacks; NULL: it only keeps a blob. */
+struct staged_layer *ingest_layer(struct store_ingest *g, const struct ingest_job *j);
+/* Publish what is complete, and can be (ingest_publish.c). */
+int ingest_publish(struct store_ingest *g, struct error *err);
 /* Begin anew: every blob is looked at once more. */
 void ingest_reset(struct store_ingest *g);
 void ingest_records_done(struct store_ingest *g);
