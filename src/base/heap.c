@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define HEADER_BYTES 8
-#define FIRST_BYTES (96 * 1024)
+#define FIRST_BYTES ((size_t)96 * 1024)
 #define ROOM_BYTES ((size_t)256 * 1024)
 #define HUGE_BYTES ((size_t)64 * 1024)
 #define SMALLEST 24 /* with its header a multiple of 16, with room for the list's link */

@@ -52,6 +52,7 @@ static int start(struct feed *f, const void *data, size_t len, uint64_t max, str
 				       .limits = {.layer_bytes = max, .ratio = 1000}};
 	autofd int file = fd_memory("layer", data, len), before = fd_dup_min(UNPACK_INPUT_FD, 20);
 
+	(void)signal(SIGPIPE, SIG_IGN); /* as bothy-unpack has it: a feeder may have ended before we speak */
 	if (dup2(file, UNPACK_INPUT_FD) < 0)
 		abort();
 	int r = feed_start(f, &job, err);
