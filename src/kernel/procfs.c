@@ -121,7 +121,7 @@ static int leave_all_rights(struct error *err)
 	return r < 0 ? r : process_set_dumpable(false, err);
 }
 
-static int leave_all(const struct helper *h, struct error *err)
+static int leave_all(struct helper *h, struct error *err)
 {
 	int r = leave_all_mounts(err);
 
@@ -129,6 +129,8 @@ static int leave_all(const struct helper *h, struct error *err)
 		r = process_setns(h->pid_ns, CLONE_NEWPID, err);
 	if (r == 0 && dup2(h->sock, STDIN_FILENO) < 0)
 		r = error_sys(err, errno, "descriptor");
+	if (r == 0)
+		h->sock = STDIN_FILENO;
 	if (r == 0)
 		r = process_close_from(STDIN_FILENO + 1, true, FD_NONE, err);
 	if (r == 0)
