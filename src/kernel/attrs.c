@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/sanitized.h"
 #include "base/str.h"
 #include "kernel/file.h"
 
@@ -341,6 +342,17 @@ int process_set_rlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard, co
 			err,
 			"raising a hard limit needs CAP_SYS_RESOURCE on the host; nofile is also bound by fs.nr_open");
 	return -err->code;
+}
+
+int process_limit_self(const struct process_limit *limits, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (SANITIZED && limits[i].resource == RLIMIT_AS)
+			continue;
+		if (process_set_rlimit(0, limits[i].resource, limits[i].max, limits[i].max, limits[i].name, err) < 0)
+			return -err->code;
+	}
+	return 0;
 }
 
 int process_set_oom_score_adj(int proc_dir_fd, int score, struct error *err)

@@ -141,6 +141,14 @@ int process_set_affinity(pid_t pid, const char *list, struct error *err);
 int process_set_memory_policy(int mode, unsigned mode_flags, const char *nodes, struct error *err);
 /* prlimit(2) of @pid (0: ourselves); UINT64_MAX is unlimited. */
 int process_set_rlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard, const char *name, struct error *err);
+/* Bound ourselves for good, soft and hard, by each of @limits. A program with AddressSanitizer goes without RLIMIT_AS
+ * (base/sanitized.h). */
+struct process_limit {
+	int resource;
+	uint64_t max;
+	const char *name;
+};
+int process_limit_self(const struct process_limit *limits, size_t count, struct error *err);
 /* Write oom_score_adj below @proc_dir_fd (a process's directory in a verified procfs, e.g. safepath_proc_self(p, "")).
  * <0: DENIED when it would go below what we may. */
 int process_set_oom_score_adj(int proc_dir_fd, int score, struct error *err);

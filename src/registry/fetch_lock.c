@@ -26,7 +26,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/sanitized.h"
 #include "kernel/callfilter.h"
 #include "kernel/caps.h"
 #include "kernel/ids.h"
@@ -59,23 +58,13 @@ static int drop_user(struct error *err)
 
 static int set_limits(struct error *err)
 {
-	static const struct {
-		int resource;
-		uint64_t max;
-		const char *name;
-	} limits[] = {
+	static const struct process_limit limits[] = {
 		{RLIMIT_AS, MEMORY_MAX_BYTES, "memory"},
 		{RLIMIT_NOFILE, OPEN_FILES_MAX, "open files"},
 		{RLIMIT_CORE, 0, "core dump"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		if (SANITIZED && limits[i].resource == RLIMIT_AS)
-			continue;
-		if (process_set_rlimit(0, limits[i].resource, limits[i].max, limits[i].max, limits[i].name, err) < 0)
-			return -err->code;
-	}
-	return 0;
+	return process_limit_self(limits, ARRAY_SIZE(limits), err);
 }
 
 static int restrict_files(struct error *err)

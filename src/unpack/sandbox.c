@@ -65,24 +65,14 @@ static int set_limits(const struct unpack_job *job, struct error *err)
 {
 	uint64_t file_max = job->limits.layer_bytes > job->limits.archive_bytes ? job->limits.layer_bytes
 										: job->limits.archive_bytes;
-	const struct {
-		int resource;
-		uint64_t max;
-		const char *name;
-	} limits[] = {
+	const struct process_limit limits[] = {
 		{RLIMIT_AS, MEMORY_MAX_BYTES, "memory"},
 		{RLIMIT_FSIZE, file_max, "file size"},
 		{RLIMIT_NOFILE, OPEN_FILES_MAX, "open files"},
 		{RLIMIT_CORE, 0, "core dump"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		if (SANITIZED && limits[i].resource == RLIMIT_AS)
-			continue;
-		if (process_set_rlimit(0, limits[i].resource, limits[i].max, limits[i].max, limits[i].name, err) < 0)
-			return -err->code;
-	}
-	return 0;
+	return process_limit_self(limits, ARRAY_SIZE(limits), err);
 }
 
 static int drop_caps(uint64_t needed, struct error *err)
