@@ -1,51 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
-#include "../archive/fixture.h"
-#include "archive/stream.h"
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "safepath/safepath.h"
+#include "fixture.h"
 #include "store/store.h"
 #include "unpack/content.h"
-#include "unpack/jobs.h"
-#include "unpack/model.h"
-
-struct scratch {
-	char path[64];
-	int fd;
-};
-
-static void scratch_done(struct scratch *s)
-{
-	struct error err;
-	autofd int tmp = safepath_host_open_dir("/tmp", &err);
-
-	safepath_remove_tree(tmp, s->path + 5, &err);
-	fd_close(&s->fd);
-}
 
 static int run(const struct scratch *s, enum unpack_kind kind, const struct buf *a, int talk_fd,
 	       struct unpack_report *report, struct error *err)
 {
-	struct unpack_job job = {.magic = UNPACK_MAGIC, .kind = kind, .flags = UNPACK_SINGLE_ID};
-	const struct stream_limits limits = {.out_bytes = 1 << 30, .ratio = 200, .ratio_free_bytes = 1 << 20};
-	const struct unpack_talk talk = {.fd = talk_fd};
-	autoclean(stream_done) struct stream in;
-	autofd int fd = fd_memory("layer", a->data, a->len);
+	const struct unpack_job job = job_new(kind);
 
-	job.limits = (struct unpack_limits){.layer_entries = 1000, .layer_bytes = 1 << 30};
-	*report = (struct unpack_report){0};
-	stream_init(&in, fd, true, true, &limits);
-	return kind == UNPACK_VERIFY ? unpack_verify(s->fd, stream_source(&in), &job, &talk, report, err)
-				     : unpack_layer(s->fd, stream_source(&in), &job, &talk, report, err);
+	return job_run(s->fd, a->data, a->len, &job, talk_fd, report, err);
 }
 
 /* The one finding there must be, as "kind path: text". */
@@ -182,15 +150,13 @@ TEST(each_difference_is_found)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		autoclean(scratch_done) struct scratch s = {.path = "/tmp/bothy-test-compare-XXXXXX", .fd = FD_NONE};
+		autoclean(scratch_done) struct scratch s = scratch_new();
 		autobuf struct buf a = BUF_INIT(1 << 20);
 		struct unpack_report report;
 		struct error err = {0};
 
 		ROW(rows[i].want);
 		(void)umask(0);
-		REQUIRE(mkdtemp(s.path) != NULL);
-		s.fd = safepath_host_open_dir(s.path, &err);
 		layer(&a);
 		CHECK_INT(run(&s, UNPACK_LAYER, &a, FD_NONE, &report, &err), 0);
 		if (rows[i].change && rows[i].change(s.fd) < 0)

@@ -1,85 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 #include <zlib.h>
 #include <zstd.h>
 
-#include "../archive/fixture.h"
-#include "archive/stream.h"
-#include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/mem.h"
-#include "safepath/safepath.h"
-#include "unpack/jobs.h"
-
-/* A folder of our own that goes with the scope. */
-struct scratch {
-	char path[64];
-	int fd;
-};
-
-static void scratch_done(struct scratch *s)
-{
-	struct error err;
-	autofd int tmp = safepath_host_open_dir("/tmp", &err);
-
-	safepath_remove_tree(tmp, s->path + 5, &err);
-	fd_close(&s->fd);
-}
-
-static struct scratch scratch_new(void)
-{
-	struct scratch s = {.path = "/tmp/bothy-test-unpack-XXXXXX"};
-	struct error err;
-
-	if (!mkdtemp(s.path))
-		abort();
-	s.fd = safepath_host_open_dir(s.path, &err);
-	return s;
-}
-
-static struct unpack_job job_new(void)
-{
-	struct unpack_job job = {.magic = UNPACK_MAGIC, .flags = UNPACK_SINGLE_ID};
-
-	job.limits = (struct unpack_limits){.layer_entries = 1000,
-					    .layer_bytes = 1 << 20,
-					    .image_bytes = 1 << 20,
-					    .ratio = 10,
-					    .archive_members = 100,
-					    .archive_bytes = 1 << 20};
-	return job;
-}
-
-static int unpack(int dir_fd, const void *data, size_t len, const struct unpack_job *job, struct unpack_report *report,
-		  struct error *err)
-{
-	const struct stream_limits limits = {.out_bytes = job->limits.layer_bytes,
-					     .ratio = job->limits.ratio,
-					     .ratio_free_bytes = 4096};
-	const struct unpack_talk talk = {.fd = FD_NONE};
-	autoclean(stream_done) struct stream in;
-	autofd int fd = fd_memory("layer", data, len);
-
-	stream_init(&in, fd, true, true, &limits);
-	int r = unpack_layer(dir_fd, stream_source(&in), job, &talk, report, err);
-
-	digest_end(&in.digest_out, report->digest_out);
-	return r;
-}
+#include "fixture.h"
 
 static int unpack_buf(const struct scratch *s, const struct buf *a, struct unpack_report *report, struct error *err)
 {
-	struct unpack_job job = job_new();
+	const struct unpack_job job = job_new(UNPACK_LAYER);
 
-	return unpack(s->fd, a->data, a->len, &job, report, err);
+	return job_run(s->fd, a->data, a->len, &job, FD_NONE, report, err);
 }
 
 TEST(files_links_and_times)
@@ -184,7 +119,7 @@ TEST(v30_bounds)
 {
 	autoclean(scratch_done) struct scratch s = scratch_new();
 	autobuf struct buf a = BUF_INIT(4 << 20);
-	struct unpack_job job = job_new();
+	struct unpack_job job = job_new(UNPACK_LAYER);
 	struct unpack_report report = {0};
 	struct error err = {0};
 	char name[16];
@@ -194,7 +129,7 @@ TEST(v30_bounds)
 		fixture_block(&a, &(struct fixture_header){.name = name});
 	}
 	fixture_end(&a);
-	CHECK_INT(unpack(s.fd, a.data, a.len, &job, &report, &err), -E2BIG);
+	CHECK_INT(job_run(s.fd, a.data, a.len, &job, FD_NONE, &report, &err), -E2BIG);
 	CHECK_CONTAINS(err.msg, "more than 1000 entries");
 	CHECK_INT(err.kind, ERROR_LIMIT);
 
@@ -215,14 +150,12 @@ TEST(v30_bounds)
 	size_t len = z.total_out;
 
 	deflateEnd(&z);
-	report = (struct unpack_report){0};
-	CHECK_INT(unpack(s.fd, packed, len, &job, &report, &err), -EFBIG);
+	CHECK_INT(job_run(s.fd, packed, len, &job, FD_NONE, &report, &err), -EFBIG);
 	CHECK_CONTAINS(err.msg, "decompression bomb");
 	job.limits.ratio = 2000;
-	report = (struct unpack_report){0};
-	CHECK_INT(unpack(s.fd, packed, len, &job, &report, &err), 0);
+	CHECK_INT(job_run(s.fd, packed, len, &job, FD_NONE, &report, &err), 0);
 	/* Cut short. */
-	CHECK(unpack(s.fd, packed, len - 9, &job, &report, &err) < 0);
+	CHECK(job_run(s.fd, packed, len - 9, &job, FD_NONE, &report, &err) < 0);
 	CHECK_CONTAINS(err.msg, "ends too early");
 }
 
@@ -230,7 +163,7 @@ TEST(one_digest_whatever_the_compression)
 {
 	autobuf struct buf a = BUF_INIT(1 << 20);
 	unsigned char want[DIGEST_RAW_BYTES], packed[8192];
-	struct unpack_job job = job_new();
+	struct unpack_job job = job_new(UNPACK_LAYER);
 	struct digest d;
 
 	fixture_file(&a, "f", "some text");
@@ -250,7 +183,7 @@ TEST(one_digest_whatever_the_compression)
 		struct unpack_report report = {0};
 		struct error err = {0};
 
-		CHECK_INT(unpack(s.fd, forms[i].data, forms[i].len, &job, &report, &err), 0);
+		CHECK_INT(job_run(s.fd, forms[i].data, forms[i].len, &job, FD_NONE, &report, &err), 0);
 		CHECK(memcmp(report.digest_out, want, sizeof(want)) == 0);
 	}
 }
