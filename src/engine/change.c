@@ -368,6 +368,16 @@ static const struct {
 	{"WORKDIR", do_workdir},
 };
 
+/* A tab is a blank here. */
+static bool has_control(const char *s)
+{
+	for (; *s; s++) {
+		if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 int engine_change_apply(const char *text, struct json *config, struct error *err)
 {
 	size_t len = strspn(text += strspn(text, " \t"), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
@@ -387,7 +397,7 @@ int engine_change_apply(const char *text, struct json *config, struct error *err
 			value[end - 1] = '\0';
 		if (!*value)
 			return bad(&c, err, "something must stand behind it");
-		if (str_has_control(value))
+		if (has_control(value))
 			return bad(&c, err, "control characters have no place in it");
 		return instructions[i].run(&c, value, err);
 	}
