@@ -2,50 +2,8 @@
 #include "test.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/mem.h"
-#include "safepath/safepath.h"
-#include "store/internal.h"
-
-struct scratch {
-	char path[64];
-	struct store *store;
-};
-
-static void scratch_done(struct scratch *s)
-{
-	struct error err;
-	autofd int tmp = safepath_host_open_dir("/tmp", &err);
-
-	store_free(s->store);
-	safepath_remove_tree(tmp, s->path + 5, &err);
-}
-
-static void reopen(struct scratch *s)
-{
-	autofree char *root = mem_printf("%s/store", s->path);
-	struct store_options o = {.root = root};
-	struct error err = {0};
-
-	store_free(s->store);
-	s->store = NULL;
-	CHECK_INT(store_new(&o, &s->store, &err), 0);
-	CHECK_STR(err.msg, "");
-}
-
-static struct scratch scratch_new(void)
-{
-	struct scratch s = {.path = "/tmp/bothy-test-index-XXXXXX"};
-
-	if (!mkdtemp(s.path))
-		abort();
-	reopen(&s);
-	return s;
-}
+#include "fixture.h"
 
 static void sql(struct scratch *s, const char *text)
 {
@@ -380,7 +338,7 @@ TEST(a_still_database_is_read_without_its_log)
 		CHECK_INT(index_commit(&t, &err), 0);
 	}
 	CHECK(safepath_host_stat(wal, &st) == 0 && st.st_size == 0); /* a commit empties the log */
-	reopen(&s);
+	scratch_reopen(&s);
 	{
 		autofd int lock = FD_NONE;
 		autofd int writer = FD_NONE;

@@ -2,44 +2,9 @@
 #include "test.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/mem.h"
-#include "safepath/safepath.h"
-#include "store/internal.h"
-
-struct scratch {
-	char path[64];
-	struct store *store;
-};
-
-static void scratch_done(struct scratch *s)
-{
-	struct error err;
-	autofd int tmp = safepath_host_open_dir("/tmp", &err);
-
-	store_free(s->store);
-	safepath_remove_tree(tmp, s->path + 5, &err);
-}
-
-static struct scratch scratch_new(void)
-{
-	struct scratch s = {.path = "/tmp/bothy-test-store-XXXXXX"};
-	struct error err = {0};
-
-	if (!mkdtemp(s.path))
-		abort();
-	autofree char *root = mem_printf("%s/store", s.path);
-	struct store_options o = {.root = root};
-
-	CHECK_INT(store_new(&o, &s.store, &err), 0);
-	CHECK_STR(err.msg, "");
-	return s;
-}
+#include "fixture.h"
 
 #define DIFF "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 static const char config[] = "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"/bin/sh\"]},"
