@@ -14,8 +14,8 @@
 struct artifact_cli {
 	struct engine_artifact_options o;
 	struct option_bool tls_verify;
-	const char *output, *format, *progress;
-	bool quiet, all, no_trunc, ignore;
+	const char *output, *format, *progress, *title, *digest;
+	bool quiet, all, no_trunc, ignore, append, replace;
 };
 
 /* clang-format off */
@@ -23,14 +23,19 @@ struct artifact_cli {
 #define FILE_ROWS \
 	{"artifact-type", 0, OPTION_STRING, AT(o.type), "TYPE", "what it is, as a media type", 0}, \
 	{"type", 0, OPTION_STRING, AT(o.type), "TYPE", "the same", OPTION_HIDDEN}, \
-	{"annotation", 'a', OPTION_STRINGS, AT(o.annotations), "KEY=VALUE", "annotate it", 0}, \
+	{"file-type", 0, OPTION_STRING, AT(o.file_type), "TYPE", "media type of the files that say none", 0}, \
 	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "print nothing", 0}
 
+/* -a is what the peers have: Podman's `add -a` appends, oras' `push -a` annotates. */
 static const struct option add_table[] = {
+	{"append", 'a', OPTION_BOOL, AT(append), NULL, "add the files to the artifact that has this name", 0},
+	{"replace", 0, OPTION_BOOL, AT(replace), NULL, "take the name from the artifact that has it", 0},
+	{"annotation", 0, OPTION_STRINGS, AT(o.annotations), "KEY=VALUE", "annotate it", 0},
 	FILE_ROWS,
 	OPTION_END,
 };
 static const struct option push_table[] = {
+	{"annotation", 'a', OPTION_STRINGS, AT(o.annotations), "KEY=VALUE", "annotate it", 0},
 	FILE_ROWS,
 	{"subject", 0, OPTION_STRING, AT(o.subject), "TAG|DIGEST", "the manifest of the same repository that it belongs to", 0},
 	REGISTRY_OPTIONS(struct artifact_cli, o.registry),
@@ -44,6 +49,8 @@ static const struct option pull_table[] = {
 	OPTION_END,
 };
 static const struct option extract_table[] = {
+	{"title", 0, OPTION_STRING, AT(title), "NAME", "only the file of this name", 0},
+	{"digest", 0, OPTION_STRING, AT(digest), "DIGEST", "only the blob with this digest, which becomes its name", 0},
 	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "print nothing", 0},
 	OPTION_END,
 };
@@ -90,12 +97,18 @@ static void print_files(const struct engine_artifact_result *r, bool quiet)
 static int run_add(void *global, void *options, const struct args *args, struct error *err)
 {
 	struct artifact_cli *c = options;
+	const enum engine_artifact_add how = c->append    ? ENGINE_ARTIFACT_APPEND
+					     : c->replace ? ENGINE_ARTIFACT_REPLACE
+							  : ENGINE_ARTIFACT_NEW;
 	autoengine struct engine *e = NULL;
 	char digest[STORE_ID_MAX];
 
+	if (c->append && (c->replace || c->o.type))
+		return error_set(err, ERROR_INVALID, EINVAL, "artifact add: --append and %s cannot be given together",
+				 c->replace ? "--replace" : "--artifact-type");
 	if (bothy_open(global, &e, err) < 0)
 		return -err->code;
-	if (engine_artifact_add(e, args->items[0], args->items + 1, args->count - 1, &c->o, digest, err) < 0)
+	if (engine_artifact_add(e, args->items[0], args->items + 1, args->count - 1, how, &c->o, digest, err) < 0)
 		return failed("add", args->items[0], err);
 	if (!c->quiet)
 		printf("%s\n", digest);
@@ -108,9 +121,10 @@ static int push_kept(void *global, struct artifact_cli *c, const char *name, cha
 {
 	autoengine struct engine *e = NULL;
 
-	if (c->o.type || c->o.subject || c->o.annotations.count)
-		return error_set(err, ERROR_INVALID, EINVAL,
-				 "--artifact-type, --annotation and --subject are for files that are named here");
+	if (c->o.type || c->o.file_type || c->o.subject || c->o.annotations.count)
+		return error_set(
+			err, ERROR_INVALID, EINVAL,
+			"--artifact-type, --file-type, --annotation and --subject are for files that are named here");
 	if (bothy_open(global, &e, err) < 0)
 		return -err->code;
 	if (engine_artifact_send(e, name, &c->o.registry, digest, err) == 0)
@@ -170,9 +184,12 @@ static int run_extract(void *global, void *options, const struct args *args, str
 	const struct artifact_cli *c = options;
 	autoengine struct engine *e = NULL;
 
+	if (c->title && c->digest)
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "artifact extract: --title and --digest cannot be given together");
 	if (bothy_open(global, &e, err) < 0)
 		return -err->code;
-	if (engine_artifact_extract(e, args->items[0], args->items[1], &result, err) < 0)
+	if (engine_artifact_extract(e, args->items[0], c->title, c->digest, args->items[1], &result, err) < 0)
 		return failed("extract", args->items[0], err);
 	print_files(&result, c->quiet);
 	return 0;
@@ -184,15 +201,10 @@ static struct json *make_row(const struct store_artifact *item, const struct art
 {
 	autoclean(arena_done) struct arena a = {0};
 	struct json *j = json_new_object();
-	struct image_reference ref;
-	struct error ignored;
+	const char *repository, *tag;
 	char text[160];
-	const char *repository = item->name, *tag = "<none>";
 
-	if (image_reference_parse(&a, item->name, &ref, &ignored) == 0) {
-		repository = arena_printf(&a, "%s/%s", ref.domain, ref.path);
-		tag = ref.tag ? ref.tag : tag;
-	}
+	show_artifact_name(&a, item->name, &repository, &tag);
 	json_set(j, "Repository", json_new_str(repository));
 	json_set(j, "Tag", json_new_str(tag));
 	show_id(item->manifest, c->no_trunc || c->quiet, text);
@@ -305,9 +317,11 @@ static void done(void *options)
 
 static const struct command cmd_artifact_add = {
 	.name = "add",
-	.args = "NAME[:TAG] FILE[:TYPE] [FILE[:TYPE]...]",
+	.args = "ARTIFACT[:TAG] FILE[:TYPE] [FILE[:TYPE]...]",
 	.summary = "make an artifact of files",
-	.details = "It is kept in the store, to be pushed. Prints its digest.",
+	.details =
+		"It is kept in the store, to be pushed. Prints its digest. With --append the files of the artifact stay, and these come\n"
+		"behind them.",
 	.options = add_table,
 	.options_size = sizeof(struct artifact_cli),
 	.min_args = 2,
@@ -315,12 +329,13 @@ static const struct command cmd_artifact_add = {
 	.run = run_add,
 	.done = done,
 	.examples = "  bothy artifact add registry.example/notes:1 notes.txt:text/plain\n"
+		    "  bothy artifact add --append registry.example/notes:1 more.txt\n"
 		    "  bothy artifact push registry.example/notes:1",
 };
 
 static const struct command cmd_artifact_push = {
 	.name = "push",
-	.args = "NAME[:TAG] [FILE[:TYPE]...]",
+	.args = "ARTIFACT[:TAG] [FILE[:TYPE]...]",
 	.summary = "send an artifact to its registry",
 	.details =
 		"That of this name in the store, or with files one that is made of them and not kept. Prints its digest.",
@@ -354,16 +369,20 @@ static const struct command cmd_artifact_pull = {
 
 static const struct command cmd_artifact_extract = {
 	.name = "extract",
-	.args = "ARTIFACT DIR",
+	.args = "ARTIFACT FILE|DIR",
 	.summary = "put the files of an artifact into a folder",
-	.details = "Prints their names. No file that is there is replaced, and a name never leads out of the folder.",
+	.details =
+		"Into a folder that is there, under their own names; else one file becomes the one that is named, and several go into\n"
+		"a new folder. A '/' at the end says that it is a folder. What has no name is called by its digest. Prints the names.\n"
+		"No file that is there is replaced, and a name never leads out of the folder.",
 	.options = extract_table,
 	.options_size = sizeof(struct artifact_cli),
 	.min_args = 2,
 	.max_args = 2,
 	.run = run_extract,
 	.done = done,
-	.examples = "  bothy artifact extract registry.example/notes:1 ./notes",
+	.examples = "  bothy artifact extract registry.example/notes:1 ./notes/\n"
+		    "  bothy artifact extract --title notes.txt registry.example/notes:1 ./my-notes.txt",
 };
 
 static const struct command cmd_artifact_ls = {

@@ -44,3 +44,17 @@ void show_familiar(const char *what, const char *name)
 	       image_reference_parse(&a, name, &ref, &err) == 0 ? image_reference_familiar(&a, &ref) : name);
 	arena_done(&a);
 }
+
+void show_artifact_name(struct arena *a, const char *name, const char **ret_repository, const char **ret_tag)
+{
+	struct image_reference ref;
+	struct error none;
+
+	*ret_repository = name;
+	*ret_tag = "<none>";
+	if (image_reference_parse(a, name, &ref, &none) < 0)
+		return;
+	*ret_repository = arena_printf(a, "%s/%s", ref.domain, ref.path);
+	if (ref.tag)
+		*ret_tag = ref.tag;
+}

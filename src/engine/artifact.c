@@ -2,10 +2,7 @@
 /*
  * Artifacts: files in a registry under a name (OCI image-spec 1.1, "Guidelines for Artifact Usage"). A file is a blob whose
  * annotation org.opencontainers.image.title is its name; the config is the empty object. Here they go from and to folders of
- * the user, in artifact_store.c by way of the store.
- *
- * What a registry calls a file is hostile: a name is one component, no file that is there is replaced, and a file has its name
- * only after its digest was checked (oras CVE-2026-50162, V27).
+ * the user, in artifact_store.c by way of the store; artifact_place.c puts them where they go.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +19,6 @@
 #include "engine/internal.h"
 #include "safepath/safepath.h"
 
-#define TITLE "org.opencontainers.image.title"
 #define PIPE_BYTES 65536
 
 int artifact_open_session(const char *text, unsigned access, const struct engine_registry_options *o, struct arena *a,
@@ -37,10 +33,10 @@ int artifact_open_session(const char *text, unsigned access, const struct engine
 
 /* ---- push ---- */
 
-static int open_file(struct arena *a, const char *word, struct artifact_file *ret, struct error *err)
+static int open_file(struct arena *a, const char *word, const char *type, struct artifact_file *ret, struct error *err)
 {
 	const char *colon = strrchr(word, ':');
-	struct artifact_file f = {.fd = FD_NONE, .type = "application/octet-stream"};
+	struct artifact_file f = {.fd = FD_NONE, .type = type ? type : "application/octet-stream"};
 
 	f.path = arena_strdup(a, word);
 	if (colon && colon > word && strchr(colon, '/') && str_has_control(colon) == false && colon[1] != '/') {
@@ -87,9 +83,12 @@ static int find_subject(struct registry *r, const char *subject, struct json **r
 
 static int set_annotations(const struct engine_artifact_options *o, struct json *manifest, struct error *err)
 {
-	struct json *map = json_new_object();
+	struct json *map = json_get(manifest, "annotations");
 
-	json_set(manifest, "annotations", map);
+	if (o->annotations.count && json_type(map) != JSON_OBJECT) {
+		map = json_new_object();
+		json_set(manifest, "annotations", map);
+	}
 	for (size_t i = 0; i < o->annotations.count; i++) {
 		const char *pair = o->annotations.items[i], *is = strchr(pair, '=');
 
@@ -106,7 +105,7 @@ static struct json *layer_of(const struct artifact_file *f)
 {
 	struct json *d = image_descriptor_json(f->type, f->digest, f->size), *annotations = json_new_object();
 
-	json_set_str(annotations, TITLE, f->title);
+	json_set_str(annotations, ARTIFACT_TITLE, f->title);
 	json_set(d, "annotations", annotations);
 	return d;
 }
@@ -137,10 +136,31 @@ int artifact_manifest(const struct engine_artifact_options *o, const struct arti
 	json_set(m, "layers", layers);
 	for (size_t i = 0; i < files->count; i++)
 		json_push(layers, layer_of(&files->items[i]));
-	if (o->annotations.count && set_annotations(o, m, err) < 0)
+	if (set_annotations(o, m, err) < 0)
 		return -err->code;
 	*ret = take_ptr(&m);
 	return 0;
+}
+
+int artifact_manifest_append(const struct engine_artifact_options *o, const struct artifact_files *files,
+			     struct json *manifest, struct error *err)
+{
+	struct json *layers = json_get(manifest, "layers");
+
+	if (json_type(layers) != JSON_ARRAY)
+		return error_set(err, ERROR_INVALID, EINVAL, "its manifest lists no files");
+	for (size_t i = 0; i < files->count; i++) {
+		const struct artifact_file *f = &files->items[i];
+
+		for (size_t k = 0; k < json_len(layers); k++) {
+			if (str_eq(json_str(json_get(json_get(json_at(layers, k), "annotations"), ARTIFACT_TITLE)),
+				   f->title))
+				return error_set(err, ERROR_CONFLICT, EEXIST, "it has a file '%.200s' already",
+						 f->title);
+		}
+		json_push(layers, layer_of(f));
+	}
+	return set_annotations(o, manifest, err);
 }
 
 static int push_all(struct registry *r, const struct image_reference *ref, const struct engine_artifact_options *o,
@@ -191,7 +211,8 @@ static int no_twins(const struct artifact_files *files, struct error *err)
 	return 0;
 }
 
-int artifact_files_open(char *const *words, size_t count, struct artifact_files *ret, struct error *err)
+int artifact_files_open(char *const *words, size_t count, const char *type, struct artifact_files *ret,
+			struct error *err)
 {
 	autoclean(artifact_files_done) struct artifact_files files = {0};
 
@@ -199,7 +220,7 @@ int artifact_files_open(char *const *words, size_t count, struct artifact_files 
 		return error_set(err, ERROR_INVALID, EINVAL, "an artifact is made of files, and none was named");
 	files.items = arena_alloc(&files.arena, count, sizeof(*files.items));
 	for (; files.count < count; files.count++) {
-		if (open_file(&files.arena, words[files.count], &files.items[files.count], err) < 0)
+		if (open_file(&files.arena, words[files.count], type, &files.items[files.count], err) < 0)
 			return -err->code;
 	}
 	if (no_twins(&files, err) < 0)
@@ -225,49 +246,13 @@ int engine_artifact_push(const char *name, char *const *words, size_t count, con
 	autoregistry struct registry *r = NULL;
 	struct image_reference ref;
 
-	if (artifact_files_open(words, count, &files, err) < 0 ||
+	if (artifact_files_open(words, count, o->file_type, &files, err) < 0 ||
 	    artifact_open_session(name, REGISTRY_PULL | REGISTRY_PUSH, &o->registry, &a, &ref, &r, err) < 0)
 		return -err->code;
 	return push_all(r, &ref, o, &files, ret_digest, err);
 }
 
 /* ---- pull ---- */
-
-static const char *title_of(const struct image_descriptor *d)
-{
-	return spec_map_get(&d->annotations, TITLE);
-}
-
-static int check_titles(const struct image_manifest *m, int dir_fd, struct error *err)
-{
-	size_t named = 0;
-
-	for (size_t i = 0; i < m->layer_count; i++) {
-		const char *title = title_of(&m->layers[i]);
-		struct stat st;
-
-		if (!title)
-			continue;
-		named++;
-		if (!safepath_name_valid(title) || title[0] == '-' || str_has_control(title))
-			return error_set(err, ERROR_INVALID, EINVAL,
-					 "the artifact has a file called '%.200s': that is no name for one here",
-					 title);
-		if (safepath_stat(dir_fd, title, &st) == 0) {
-			error_set(err, ERROR_CONFLICT, EEXIST, "'%.200s' is there already", title);
-			return error_hint(err, "pull into an empty folder: --output DIR");
-		}
-		for (size_t k = 0; k < i; k++) {
-			if (str_eq(title_of(&m->layers[k]), title))
-				return error_set(err, ERROR_INVALID, EEXIST,
-						 "the artifact has two files called '%.200s'", title);
-		}
-	}
-	if (named == 0)
-		return error_set(err, ERROR_INVALID, ENOENT,
-				 "nothing in it has a file name: it is no artifact of files");
-	return 0;
-}
 
 /* Take the blob out of a pipe into @fd. bothy-fetch gets no descriptor of the file: it could still write there when the content
  * has been checked. */
@@ -305,61 +290,11 @@ static int receive_file(void *arg, const struct image_descriptor *d, int fd, str
 	return registry_wait(r, id, &e, NULL, NULL, err);
 }
 
-/* One file: received under a temporary name, checked, then given its own if that is still free. */
-static int place_file(const struct image_descriptor *d, const char *title, int dir_fd, artifact_fill fill, void *arg,
-		      struct error *err)
-{
-	char temporary[SAFEPATH_TEMPORARY_MAX], is[STORE_ID_MAX];
-	int64_t size;
-
-	/* A name that no other pull into the folder uses: what is renamed later must be our own file. */
-	safepath_temporary_name("bothy", temporary);
-	autofd int fd = safepath_create_file(dir_fd, temporary, O_RDWR, 0644, SAFEPATH_KEEP, err);
-	if (fd < 0)
-		return fd;
-	int result = fill(arg, d, fd, err);
-
-	if (result >= 0 && lseek(fd, 0, SEEK_SET) < 0)
-		result = error_sys(err, errno, "read it again");
-	if (result >= 0)
-		result = store_digest_file(fd, is, &size, err);
-	if (result >= 0 && (size != d->size || !str_eq(is, d->digest)))
-		result = error_set(err, ERROR_INVALID, EBADMSG, "its content has digest %s, not %s", is, d->digest);
-	if (result >= 0)
-		result = safepath_rename(dir_fd, temporary, dir_fd, title, RENAME_NOREPLACE, err);
-	if (result < 0) {
-		struct error ignored;
-
-		(void)safepath_unlink(dir_fd, temporary, true, &ignored);
-		return error_wrap(err, "file '%.200s'", title);
-	}
-	return 0;
-}
-
-int artifact_place_files(const struct image_manifest *m, int dir_fd, artifact_fill fill, void *arg,
-			 struct engine_artifact_result *ret, struct error *err)
-{
-	if (check_titles(m, dir_fd, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < m->layer_count; i++) {
-		const char *title = title_of(&m->layers[i]);
-
-		if (!title)
-			continue;
-		if (!str_starts(m->layers[i].digest, "sha256:"))
-			return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
-					 "digest '%.100s': only sha256 is supported", m->layers[i].digest);
-		if (place_file(&m->layers[i], title, dir_fd, fill, arg, err) < 0)
-			return -err->code;
-		spec_strs_push(&ret->arena, &ret->files, arena_strdup(&ret->arena, title));
-	}
-	return 0;
-}
-
 static int pull_all(struct registry *r, const struct image_reference *ref, int dir_fd,
 		    struct engine_artifact_result *ret, struct error *err)
 {
 	autoclean(image_manifest_done) struct image_manifest m = {0};
+	struct artifact_chosen chosen = {0};
 	struct registry_event e;
 	int64_t id = registry_get_manifest(r, ref->digest ? ref->digest : ref->tag, false, err);
 
@@ -373,7 +308,9 @@ static int pull_all(struct registry *r, const struct image_reference *ref, int d
 				 ref->digest);
 	if (image_manifest_parse(e.text, e.len, "manifest", &m, err) < 0)
 		return -err->code;
-	return artifact_place_files(&m, dir_fd, receive_file, r, ret, err);
+	if (artifact_choose(&m, &(struct artifact_choice){0}, &ret->arena, &chosen, err) < 0)
+		return -err->code;
+	return artifact_place(&chosen, dir_fd, receive_file, r, ret, err);
 }
 
 int engine_artifact_pull(const char *name, const char *folder, const struct engine_registry_options *o,

@@ -32,21 +32,20 @@ static char *type_of(const char *text, size_t len, const struct image_manifest *
 	return mem_strdup(type && *type ? type : m->config.media_type ? m->config.media_type : "");
 }
 
-/* Everything of the artifact @digest, to be recorded as @name. */
-static int ingest(struct store_ingest *g, const char *name, const char *digest, const char *text, size_t len,
+/* Everything of the artifact of this manifest, to be recorded as @name in place of @before (as store_ingest_artifact has it). */
+static int ingest(struct store_ingest *g, const char *name, const char *before, const struct store_document *d,
 		  const struct image_manifest *m, struct error *err)
 {
-	const struct store_document d = {.digest = digest, .text = text, .len = len};
-	autofree char *type = type_of(text, len, m);
+	autofree char *type = type_of(d->text, d->len, m);
 
-	if (store_ingest_text(g, digest, &d, err) < 0 ||
-	    store_ingest_save(g, digest, m->config.digest, m->config.size, err) < 0)
+	if (store_ingest_text(g, d->digest, d, err) < 0 ||
+	    store_ingest_save(g, d->digest, m->config.digest, m->config.size, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < m->layer_count; i++) {
-		if (store_ingest_save(g, digest, m->layers[i].digest, m->layers[i].size, err) < 0)
+		if (store_ingest_save(g, d->digest, m->layers[i].digest, m->layers[i].size, err) < 0)
 			return -err->code;
 	}
-	store_ingest_artifact(g, name, digest, type);
+	store_ingest_artifact(g, name, d->digest, type, before);
 	return 0;
 }
 
@@ -63,6 +62,7 @@ static int fetch(struct pull *p, const struct image_reference *ref, char ret_dig
 {
 	autoclean(image_manifest_done) struct image_manifest m = {0};
 	autoingest struct store_ingest *g = NULL;
+	struct store_document text;
 	struct pull_document d;
 
 	if ((ref->digest ? pull_get_document(p, ref->digest, &d, err) : pull_resolve(p, ref->tag, false, &d, err)) < 0)
@@ -75,9 +75,9 @@ static int fetch(struct pull *p, const struct image_reference *ref, char ret_dig
 		error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "this is a container image");
 		return error_hint(err, "bothy pull brings it in");
 	}
+	text = (struct store_document){.digest = d.digest, .text = d.text, .len = d.len};
 	if (store_ingest_new(p->store, NULL, &g, err) < 0 ||
-	    ingest(g, image_reference_full(&p->arena, ref), d.digest, d.text, d.len, &m, err) < 0 ||
-	    pull_layers(p, g, err) < 0)
+	    ingest(g, image_reference_full(&p->arena, ref), NULL, &text, &m, err) < 0 || pull_layers(p, g, err) < 0)
 		return -err->code;
 	(void)str_copy(ret_digest, STORE_ID_MAX, d.digest);
 	return 0;
@@ -99,6 +99,34 @@ int engine_artifact_fetch(struct engine *e, const char *name, const struct engin
 	return fetch(&p, &ref, ret_digest, err);
 }
 
+/* ---- what is there ---- */
+
+/* An artifact of the store with its manifest. */
+struct kept {
+	struct arena arena;
+	struct store *store;
+	struct store_artifact artifact;
+	char *text; /* owned */
+	size_t len;
+	struct image_manifest m;
+};
+
+static void kept_done(struct kept *k)
+{
+	image_manifest_done(&k->m);
+	free(k->text);
+	arena_done(&k->arena);
+}
+
+static int kept_open(struct engine *e, const char *name, struct kept *k, struct error *err)
+{
+	if (engine_store(e, &k->store, err) < 0 ||
+	    store_artifact_find(k->store, name, &k->arena, &k->artifact, err) < 0 ||
+	    store_blob_read(k->store, k->artifact.manifest, &k->text, &k->len, err) < 0)
+		return -err->code;
+	return image_manifest_parse(k->text, k->len, "manifest", &k->m, err);
+}
+
 /* ---- out of files ---- */
 
 /* Write a file's bytes into the pipe of the store. Its receiver is a process of its own: it reads while we write. */
@@ -111,6 +139,9 @@ static int feed(const struct artifact_files *files, const struct store_ingest_bl
 
 	while (i < files->count && !str_eq(files->items[i].digest, b->digest))
 		i++;
+	if (i == files->count && b->size != (int64_t)strlen(ARTIFACT_EMPTY_TEXT)) /* a file that was in it before */
+		return error_set(err, ERROR_BUSY, ENOENT, "another command has removed a part of it meanwhile: %.19s",
+				 b->digest);
 	if (i == files->count) { /* the config: too short to fill a pipe */
 		int r = fd_write_all(pipe, &ARTIFACT_EMPTY_TEXT[b->offset], strlen(ARTIFACT_EMPTY_TEXT) - b->offset);
 
@@ -172,20 +203,74 @@ static int carry_out(const struct artifact_files *files, struct store_ingest *g,
 	return r;
 }
 
-int engine_artifact_add(struct engine *e, const char *name, char *const *words, size_t count,
-			const struct engine_artifact_options *o, char ret_digest[static STORE_ID_MAX],
-			struct error *err)
+/* The manifest of the new artifact; with ENGINE_ARTIFACT_APPEND that of the one there is, and the files behind its own. @k: that
+ * one. */
+static int manifest_for(struct engine *e, const char *full, enum engine_artifact_add how,
+			const struct engine_artifact_options *o, const struct artifact_files *files, struct kept *k,
+			struct json **ret, struct error *err)
 {
-	autoclean(artifact_files_done) struct artifact_files files = {0};
+	autojson struct json *j = NULL;
+	struct store *store;
+	struct error none;
+
+	if (how == ENGINE_ARTIFACT_APPEND) {
+		if (o->type)
+			return error_set(err, ERROR_INVALID, EINVAL, "what is appended to has its type already");
+		if (kept_open(e, full, k, err) < 0 || json_parse(k->text, k->len, "manifest", &j, err) < 0 ||
+		    artifact_manifest_append(o, files, j, err) < 0)
+			return -err->code;
+		*ret = take_ptr(&j);
+		return 0;
+	}
+	if (engine_store(e, &store, err) < 0)
+		return -err->code;
+	if (how == ENGINE_ARTIFACT_NEW && store_artifact_find(store, full, &k->arena, &k->artifact, &none) == 0) {
+		error_set(err, ERROR_CONFLICT, EEXIST, "there is an artifact of this name already");
+		return error_hint(err, "--append adds files to it, --replace puts the new one in its place");
+	}
+	return artifact_manifest(o, files, ret, err);
+}
+
+/* What the name must mean until the new one is recorded. */
+static const char *before(enum engine_artifact_add how, const struct kept *k)
+{
+	return how == ENGINE_ARTIFACT_APPEND ? k->artifact.manifest : how == ENGINE_ARTIFACT_NEW ? "" : NULL;
+}
+
+static int add_files(struct engine *e, const char *full, enum engine_artifact_add how,
+		     const struct engine_artifact_options *o, const struct artifact_files *files,
+		     char ret_digest[static STORE_ID_MAX], struct error *err)
+{
 	autoclean(image_manifest_done) struct image_manifest m = {0};
 	autobuf struct buf text = BUF_INIT(IMAGE_MANIFEST_MAX_BYTES);
+	autoclean(kept_done) struct kept k = {0};
+	autoingest struct store_ingest *g = NULL;
+	autojson struct json *j = NULL;
+	struct store *store;
+
+	if (manifest_for(e, full, how, o, files, &k, &j, err) < 0)
+		return -err->code;
+	if (!json_write(j, false, &text))
+		return error_set(err, ERROR_LIMIT, EFBIG, "the artifact's manifest would be too large");
+	store_digest_text(buf_str(&text), text.len, ret_digest);
+
+	const struct store_document d = {.digest = ret_digest, .text = buf_str(&text), .len = text.len};
+
+	if (image_manifest_parse(d.text, d.len, "manifest", &m, err) < 0 || engine_store(e, &store, err) < 0 ||
+	    store_ingest_new(store, NULL, &g, err) < 0 || ingest(g, full, before(how, &k), &d, &m, err) < 0)
+		return -err->code;
+	return carry_out(files, g, err);
+}
+
+int engine_artifact_add(struct engine *e, const char *name, char *const *words, size_t count,
+			enum engine_artifact_add how, const struct engine_artifact_options *o,
+			char ret_digest[static STORE_ID_MAX], struct error *err)
+{
+	autoclean(artifact_files_done) struct artifact_files files = {0};
 	/* A receiver that ends while we write is an error to report, not our death. */
 	autofd int no_sigpipe = signal_open_fd((const int[]){SIGPIPE}, 1, NULL, err);
 	autoclean(arena_done) struct arena a = {0};
-	autoingest struct store_ingest *g = NULL;
-	autojson struct json *j = NULL;
 	struct image_reference ref;
-	struct store *store;
 
 	if (no_sigpipe < 0 || image_reference_parse(&a, name, &ref, err) < 0)
 		return -err->code;
@@ -193,45 +278,12 @@ int engine_artifact_add(struct engine *e, const char *name, char *const *words, 
 		return error_set(err, ERROR_INVALID, EINVAL, "a new artifact cannot have a given digest");
 	if (!ref.tag)
 		ref.tag = "latest";
-	if (artifact_files_open(words, count, &files, err) < 0 || artifact_manifest(o, &files, &j, err) < 0)
+	if (artifact_files_open(words, count, o->file_type, &files, err) < 0)
 		return -err->code;
-	if (!json_write(j, false, &text))
-		return error_set(err, ERROR_LIMIT, EFBIG, "the artifact's manifest would be too large");
-	store_digest_text(buf_str(&text), text.len, ret_digest);
-	if (image_manifest_parse(buf_str(&text), text.len, "manifest", &m, err) < 0 ||
-	    engine_store(e, &store, err) < 0 || store_ingest_new(store, NULL, &g, err) < 0 ||
-	    ingest(g, image_reference_full(&a, &ref), ret_digest, buf_str(&text), text.len, &m, err) < 0)
-		return -err->code;
-	return carry_out(&files, g, err);
+	return add_files(e, image_reference_full(&a, &ref), how, o, &files, ret_digest, err);
 }
 
-/* ---- what is there ---- */
-
-/* An artifact of the store with its manifest. */
-struct kept {
-	struct arena arena;
-	struct store *store;
-	struct store_artifact artifact;
-	char *text; /* owned */
-	size_t len;
-	struct image_manifest m;
-};
-
-static void kept_done(struct kept *k)
-{
-	image_manifest_done(&k->m);
-	free(k->text);
-	arena_done(&k->arena);
-}
-
-static int kept_open(struct engine *e, const char *name, struct kept *k, struct error *err)
-{
-	if (engine_store(e, &k->store, err) < 0 ||
-	    store_artifact_find(k->store, name, &k->arena, &k->artifact, err) < 0 ||
-	    store_blob_read(k->store, k->artifact.manifest, &k->text, &k->len, err) < 0)
-		return -err->code;
-	return image_manifest_parse(k->text, k->len, "manifest", &k->m, err);
-}
+/* ---- shown, sent, taken apart ---- */
 
 int engine_artifact_inspect(struct engine *e, const char *name, struct json **ret, struct error *err)
 {
@@ -299,17 +351,16 @@ static int copy_blob(void *arg, const struct image_descriptor *d, int fd, struct
 	return 0;
 }
 
-int engine_artifact_extract(struct engine *e, const char *name, const char *folder, struct engine_artifact_result *ret,
-			    struct error *err)
+int engine_artifact_extract(struct engine *e, const char *name, const char *title, const char *digest,
+			    const char *target, struct engine_artifact_result *ret, struct error *err)
 {
 	autoclean(engine_artifact_result_done) struct engine_artifact_result result = {0};
+	const struct artifact_choice choice = {.title = title, .digest = digest, .untitled = true};
 	autoclean(kept_done) struct kept k = {0};
+	struct artifact_chosen chosen = {0};
 
-	if (kept_open(e, name, &k, err) < 0 || safepath_host_mkdir_all(folder, 0777, err) < 0)
-		return -err->code;
-	autofd int dir = safepath_host_open(folder, O_RDONLY | O_DIRECTORY, 0, err);
-
-	if (dir < 0 || artifact_place_files(&k.m, dir, copy_blob, &k, &result, err) < 0)
+	if (kept_open(e, name, &k, err) < 0 || artifact_choose(&k.m, &choice, &k.arena, &chosen, err) < 0 ||
+	    artifact_place_at(&chosen, target, copy_blob, &k, &result, err) < 0)
 		return -err->code;
 	(void)str_copy(result.digest, sizeof(result.digest), k.artifact.manifest);
 	*ret = result;

@@ -317,6 +317,7 @@ int engine_image_unmount(struct engine *e, const char *name_or_id, bool force, c
 struct engine_artifact_options {
 	struct engine_registry_options registry;
 	const char *type;        /* artifactType; NULL: unknown */
+	const char *file_type;   /* media type of files that say none; NULL: bytes */
 	const char *subject;     /* tag or digest in the same repository; NULL: none */
 	struct strv annotations; /* KEY=VALUE */
 };
@@ -339,16 +340,24 @@ void engine_artifact_result_done(struct engine_artifact_result *r);
 int engine_artifact_fetch(struct engine *e, const char *name, const struct engine_registry_options *o,
 			  const struct engine_observer *observer, char ret_digest[static STORE_ID_MAX],
 			  struct error *err);
-/* Make it of files (as engine_artifact_push) under @name, which another artifact loses. */
+enum engine_artifact_add {
+	ENGINE_ARTIFACT_NEW,     /* there must be none of that name */
+	ENGINE_ARTIFACT_REPLACE, /* which another loses */
+	ENGINE_ARTIFACT_APPEND,  /* its files and these; annotations are added; options->type must be NULL */
+};
+/* Make it of files (as engine_artifact_push) under @name. <0: CONFLICT (there is one; it has a file of that name), NOT_FOUND
+ * (nothing to append to), BUSY (another command has changed it meanwhile). */
 int engine_artifact_add(struct engine *e, const char *name, char *const *words, size_t count,
-			const struct engine_artifact_options *o, char ret_digest[static STORE_ID_MAX],
-			struct error *err);
+			enum engine_artifact_add how, const struct engine_artifact_options *o,
+			char ret_digest[static STORE_ID_MAX], struct error *err);
 /* Send it to the registry of its name. */
 int engine_artifact_send(struct engine *e, const char *name, const struct engine_registry_options *o,
 			 char ret_digest[static STORE_ID_MAX], struct error *err);
-/* Its files into @folder, as engine_artifact_pull. */
-int engine_artifact_extract(struct engine *e, const char *name, const char *folder, struct engine_artifact_result *ret,
-			    struct error *err);
+/* Its files, or only that of @title or the blob @digest (one or both NULL), to @target: into a folder that is there; else one file
+ * becomes it (with '/' at the end: goes into a new folder of that name), several go into a new folder. Blobs without a title, and
+ * the one that was asked for by @digest, are called by their digest. Errors as engine_artifact_pull, and NOT_FOUND. */
+int engine_artifact_extract(struct engine *e, const char *name, const char *title, const char *digest,
+			    const char *target, struct engine_artifact_result *ret, struct error *err);
 /* {"Manifest": {…}, "Name": "…", "Digest": "…"}, to json_unref. */
 int engine_artifact_inspect(struct engine *e, const char *name, struct json **ret, struct error *err);
 

@@ -38,7 +38,7 @@ struct ingest_job {
 enum ingest_record_kind { INGEST_NAME, INGEST_DIGEST, INGEST_OWN, INGEST_INDEX, INGEST_ARTIFACT };
 struct ingest_record {
 	enum ingest_record_kind kind;
-	const char *a, *b, *c, *d; /* in the arena */
+	const char *a, *b, *c, *d; /* in the arena; of an artifact d may be NULL */
 };
 struct ingest_image {
 	struct image_record record;

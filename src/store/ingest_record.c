@@ -142,7 +142,7 @@ static void add_record(struct store_ingest *g, enum ingest_record_kind kind, con
 		.a = arena_strdup(a, one),
 		.b = arena_strdup(a, two),
 		.c = arena_strdup(a, three ? three : ""),
-		.d = arena_strdup(a, four ? four : ""),
+		.d = four ? arena_strdup(a, four) : NULL,
 	};
 }
 
@@ -169,7 +169,7 @@ int store_ingest_save(struct store_ingest *g, const char *owner, const char *dig
 void store_ingest_name(struct store_ingest *g, const char *name, const char *image, const char *target,
 		       const char *target_type)
 {
-	add_record(g, INGEST_NAME, name, image, target, target_type);
+	add_record(g, INGEST_NAME, name, image, target, target_type ? target_type : "");
 }
 
 void store_ingest_digest(struct store_ingest *g, const char *repository, const char *digest, const char *image)
@@ -188,9 +188,10 @@ void store_ingest_index(struct store_ingest *g, const char *digest, const char *
 	add_record(g, INGEST_INDEX, digest, media_type, manifest, image);
 }
 
-void store_ingest_artifact(struct store_ingest *g, const char *name, const char *manifest, const char *artifact_type)
+void store_ingest_artifact(struct store_ingest *g, const char *name, const char *manifest, const char *artifact_type,
+			   const char *before)
 {
-	add_record(g, INGEST_ARTIFACT, name, manifest, artifact_type, NULL);
+	add_record(g, INGEST_ARTIFACT, name, manifest, artifact_type, before);
 }
 
 /* ---- the records ---- */
@@ -255,6 +256,27 @@ static int write_record(struct store *s, const struct ingest_record *r, int64_t 
 	return 0;
 }
 
+/* Do the names of artifacts mean what the caller has seen them mean? Else what another command made of one would be lost. */
+static int check_names(struct store_ingest *g, struct error *err)
+{
+	for (size_t i = 0; i < g->record_count; i++) {
+		const struct ingest_record *r = &g->records[i];
+		int64_t same;
+
+		if (r->kind != INGEST_ARTIFACT || !r->d)
+			continue;
+		if (index_number(g->staged.store, err, &same,
+				 "SELECT coalesce((SELECT manifest FROM artifacts WHERE name = ?1), '') = ?2", r->a,
+				 r->d, NULL) < 0)
+			return -err->code;
+		if (same)
+			continue;
+		error_set(err, ERROR_BUSY, EAGAIN, "another command has changed it meanwhile");
+		return error_hint(err, "try it once more");
+	}
+	return 0;
+}
+
 static int write_records(struct store_ingest *g, int64_t *missing, struct error *err)
 {
 	struct store *s = g->staged.store;
@@ -302,6 +324,8 @@ static int publish_records(struct store_ingest *g, struct error *err)
 	struct staged *st = &g->staged;
 	int64_t missing = 0;
 
+	if (check_names(g, err) < 0)
+		return -err->code;
 	for (size_t i = 0; i < st->blob_count; i++) {
 		if (publish_blob(st->store, st->staging.fd, st->blobs[i].file, st->blobs[i].digest, st->blobs[i].size,
 				 err) < 0)

@@ -455,8 +455,10 @@ void store_ingest_own(struct store_ingest *g, const char *owner, const char *dig
 /* The index @digest is here with all its platforms; one of them is @image by @manifest. */
 void store_ingest_index(struct store_ingest *g, const char *digest, const char *media_type, const char *manifest,
 			const char *image);
-/* The artifact @name is the manifest @manifest. */
-void store_ingest_artifact(struct store_ingest *g, const char *name, const char *manifest, const char *artifact_type);
+/* The artifact @name is the manifest @manifest. @before: the one that the name must mean until then ("": none; NULL: whatever it
+ * means); otherwise store_ingest_commit fails: BUSY. */
+void store_ingest_artifact(struct store_ingest *g, const char *name, const char *manifest, const char *artifact_type,
+			   const char *before);
 
 /* The blobs, in the order in which they were asked for. Borrowed; they change with each step. */
 size_t store_ingest_count(const struct store_ingest *g);

@@ -57,7 +57,7 @@ def kept_in_the_store(w):
         check_equal((done.code, done.out), (125, ""))
         check_in("there is no artifact", done.err)
         check_in("artifact push NAME FILE...", done.err)
-        digest = ok(w, "artifact", "add", "--artifact-type", "application/x-notes", "-a", "a.b=c", name, *files).strip()
+        digest = ok(w, "artifact", "add", "--artifact-type", "application/x-notes", "--annotation", "a.b=c", name, *files).strip()
         check_equal(ok(w, "artifact", "ls", "--no-trunc", "--format", "{{.Repository}} {{.Tag}} {{.Digest}} {{.Type}}"),
                     f"{host}/team/notes 1 {digest} application/x-notes\n")
         shown = json.loads(ok(w, "artifact", "inspect", name))
@@ -80,13 +80,18 @@ def kept_in_the_store(w):
         # Another under the same name: what the first had goes.
         ok(w, "artifact", "rm", "--all")
         ok(w, "artifact", "add", name, *files)
-        second = ok(w, "artifact", "add", name, files[0]).strip()
+        taken = registry_bothy(w, "artifact", "add", name, files[0])
+        check_equal((taken.code, taken.out), (125, ""))
+        check_in("--append adds files to it, --replace", taken.err)
+        second = ok(w, "artifact", "add", "--replace", name, files[0]).strip()
         check_equal(ok(w, "artifact", "ls", "-q"), second + "\n")
         check_equal(len(os.listdir(w.tmp / "lib/blobs/sha256")), 3)
         check_in("good", ok(w, "system", "check"))
         for words, said in ((["rm", "team/none"], "no artifact"), (["rm"], "no artifact was named"), (["rm", "--all", name], "at once"),
                             (["inspect", "team/none"], "no artifact"), (["extract", "team/none", w.tmp / "x"], "no artifact"),
                             (["add", name, w.tmp / "in"], "in"), (["add", name, files[0], files[0]], "two files"),
+                            (["add", "--append", "team/none", files[1]], "no artifact"), (["add", "--append", name, files[0]], "a file 'notes.txt' already"),
+                            (["add", "--append", "--replace", name, files[1]], "together"), (["add", "--append", "--type", "a/b", name, files[1]], "together"),
                             (["add", f"a@{digest}", files[0]], "digest"), (["push", "--subject", "1", name], "files"),
                             (["pull", f"{host}/team/none:1"], "404"), (["pull", f"{host}/team/notes@sha256:{'0' * 64}"], "404")):
             done = registry_bothy(w, "artifact", *words)
@@ -96,6 +101,97 @@ def kept_in_the_store(w):
         # An image is none, and the other way round.
         served = registry_bothy(w, "pull", name)
         check_in("artifact pull", served.err)
+
+
+@test
+def files_are_appended(w):
+    """What was there stays, with its annotations; two at once lose nothing."""
+    for number in range(6):
+        (w.tmp / f"f{number}").write_text(f"file {number}\n")
+    first = ok(w, "artifact", "add", "--type", "a/b", "--annotation", "a=1", "team/notes:1", w.tmp / "f0").strip()
+    second = ok(w, "artifact", "add", "-a", "--annotation", "b=2", "--file-type", "text/plain", "team/notes:1", f"{w.tmp}/f1", f"{w.tmp}/f2:c/d").strip()
+    check(first != second)
+    shown = json.loads(ok(w, "artifact", "inspect", "team/notes:1"))
+    check_equal(shown["Digest"], second)
+    check_equal([(f["mediaType"], f["annotations"]["org.opencontainers.image.title"]) for f in shown["Manifest"]["layers"]],
+                [("application/octet-stream", "f0"), ("text/plain", "f1"), ("c/d", "f2")])
+    check_equal((shown["Manifest"]["artifactType"], shown["Manifest"]["annotations"]), ("a/b", {"a": "1", "b": "2"}))
+    check_equal(ok(w, "artifact", "ls", "-q"), second + "\n")
+    check_equal(len(os.listdir(w.tmp / "lib/blobs/sha256")), 5, "the first manifest went, its file stayed")
+    ok(w, "artifact", "extract", "team/notes:1", w.tmp / "out")
+    check_equal([(w.tmp / "out" / f"f{n}").read_text() for n in range(3)], [f"file {n}\n" for n in range(3)])
+    # Each of these has its file in the end, or says that it has not.
+    words = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "artifact", "add", "--append", "team/notes:1"]
+    at_once = [w.spawn([*words, w.tmp / f"f{n}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for n in (3, 4, 5)]
+    done = [(child.communicate(timeout=60)[1], child.returncode) for child in at_once]
+    titles = ok(w, "artifact", "inspect", "--format", '{{range .Manifest.layers}}{{index .annotations "org.opencontainers.image.title"}} {{end}}', "team/notes:1").split()
+    check_equal(sorted(titles), sorted(["f0", "f1", "f2", *(f"f{n}" for n, (_, code) in zip((3, 4, 5), done) if code == 0)]))
+    check(any(code == 0 for _, code in done))
+    for said, code in done:
+        check(code == 0 or (code == 125 and "changed it meanwhile" in said), f"{code}: {said}")
+    check_in("good", ok(w, "system", "check"))
+
+
+@test
+def some_files_are_extracted(w):
+    for name in ("one", "two"):
+        (w.tmp / name).write_text(name)
+    digest = hostile.sha(b"two")
+    ok(w, "artifact", "add", "team/pair", w.tmp / "one", w.tmp / "two")
+    ok(w, "artifact", "add", "team/single", w.tmp / "one")
+    (w.tmp / "there").mkdir()
+    check_equal(ok(w, "artifact", "extract", "--title", "two", "team/pair", w.tmp / "there"), "two\n")
+    check_equal(ok(w, "artifact", "extract", "--digest", digest, "team/pair", w.tmp / "there"), digest.replace(":", "-") + "\n")
+    check_equal(sorted(os.listdir(w.tmp / "there")), [digest.replace(":", "-"), "two"])
+    # One file becomes what is named; with '/' or as one of several it goes into a new folder.
+    for words, file in ((["--title", "two", "team/pair", w.tmp / "a"], "a"), (["--digest", digest, "team/pair", w.tmp / "b"], "b"),
+                        (["--title", "two", "team/pair", f"{w.tmp}/c/"], "c/two"), (["team/pair", w.tmp / "d"], "d/two")):
+        ok(w, "artifact", "extract", "-q", *words)
+        check_equal((w.tmp / file).read_text(), "two", f"{words}")
+    ok(w, "artifact", "extract", "-q", "team/single", w.tmp / "e")
+    check_equal((w.tmp / "e").read_text(), "one")
+    w.run([w.bin / "bothy", "--root", w.tmp / "lib", "artifact", "extract", "-q", "team/single", "f"], cwd=w.tmp)
+    check_equal((w.tmp / "f").read_text(), "one", "a path without a folder")
+    for words, said in ((["--title", "three", "team/pair", w.tmp / "x"], "no file called 'three'"), (["--digest", "sha256:" + 64 * "0", "team/pair", w.tmp / "x"], "no file with the digest"),
+                        (["--title", "one", "--digest", digest, "team/pair", w.tmp / "x"], "together"), (["team/pair", w.tmp / "a"], "no folder"),
+                        (["team/single", w.tmp / "a"], "is there already"), (["team/single", w.tmp / "none/x"], "No such file")):
+        done = registry_bothy(w, "artifact", "extract", *words)
+        check_equal((done.code, done.out), (125, ""), f"{words}: {done!r}")
+        check_in(said, done.err, f"{words}")
+    check_equal((w.tmp / "a").read_text(), "two", "nothing was replaced")
+    check(not (w.tmp / "x").exists())
+
+
+@test
+def blobs_without_a_name(w):
+    """Other tools' artifacts: a chart, say. Podman's name for such a blob is its digest."""
+    with Server() as server:
+        config, blob = server.add(b"{}"), server.add(b"chart")
+        text = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                           "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": config, "size": 2},
+                           "layers": [{"mediaType": "a/b", "digest": blob, "size": 5}]}).encode()
+        server.add_manifest("team/chart", "1", text, "application/vnd.oci.image.manifest.v1+json")
+        ok(w, "artifact", "pull", "--tls-verify=false", f"{server.host}/team/chart:1")
+        check_equal(ok(w, "artifact", "extract", f"{server.host}/team/chart:1", f"{w.tmp}/out/"), blob.replace(":", "-") + "\n")
+        check_equal((w.tmp / "out" / blob.replace(":", "-")).read_bytes(), b"chart")
+        done = registry_bothy(w, "artifact", "pull", "--tls-verify=false", "-o", w.tmp / "out2", f"{server.host}/team/chart:1")
+        check_in("nothing in it has a file name", done.err)
+
+
+@test
+def what_they_take(w):
+    """system df: a row, and with -v one for each; what images have as well counts as theirs."""
+    (w.tmp / "f").write_bytes(os.urandom(5000))
+    before = ok(w, "system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}}").splitlines()
+    check_in("Artifacts 0 0B", "\n".join(before))
+    ok(w, "artifact", "add", "team/notes:1", w.tmp / "f")
+    lines = ok(w, "system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}} {{.Reclaimable}}").splitlines()
+    row = next(line for line in lines if line.startswith("Artifacts"))
+    check_in("Artifacts 1 5.", row)
+    check_in("Compressed layers 0 0B", "\n".join(lines))
+    shown = json.loads(ok(w, "system", "df", "-v", "--format", "json"))
+    check_equal([(a["Repository"], a["Tag"]) for a in shown["Artifacts"]], [("docker.io/team/notes", "1")])
+    check_in("Artifacts space usage:", ok(w, "system", "df", "-v"))
 
 
 @test
@@ -109,7 +205,7 @@ def blobs_that_lie(w):
         check_equal(ok(w, "artifact", "ls", "-q"), "")
         served(server, ["../up"], data=b"fine")
         ok(w, "artifact", "pull", "--tls-verify=false", f"{server.host}/team/a:1")
-        done = registry_bothy(w, "artifact", "extract", f"{server.host}/team/a:1", w.tmp / "out/folder")
+        done = registry_bothy(w, "artifact", "extract", f"{server.host}/team/a:1", f"{w.tmp}/out/folder/")
         check_equal(done.code, 125)
         check_equal((os.listdir(w.tmp / "out/folder"), os.listdir(w.tmp / "out")), ([], ["folder"]))
 
