@@ -16,7 +16,7 @@ struct df_options {
 
 /* clang-format off */
 static const struct option table[] = {
-	{"verbose", 'v', OPTION_BOOL, offsetof(struct df_options, verbose), NULL, "each image and container", 0},
+	{"verbose", 'v', OPTION_BOOL, offsetof(struct df_options, verbose), NULL, "each image, container and artifact", 0},
 	{"format", 0, OPTION_STRING, offsetof(struct df_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
 	OPTION_END,
 };
@@ -36,6 +36,12 @@ static const struct list_kind images = {
 	image_fields,
 	"table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.CompressedSize}}\t{{.LastUsed}}\t{{.Containers}}",
 	"{{.ID}}",
+};
+static const struct list_field artifact_fields[] = {
+	{"Repository", "REPOSITORY"}, {"Tag", "TAG"}, {"Digest", "DIGEST"}, {"Created", "CREATED"}, {"Size", "SIZE"}, {NULL, NULL},
+};
+static const struct list_kind artifacts = {
+	artifact_fields, "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.Created}}\t{{.Size}}", "{{.Digest}}",
 };
 static const struct list_field container_fields[] = {{"ID", "CONTAINER ID"}, {"Image", "IMAGE"}, {"Size", "SIZE"}, {NULL, NULL}};
 static const struct list_kind containers = {container_fields, "table {{.ID}}\t{{.Image}}\t{{.Size}}", "{{.ID}}"};
@@ -88,6 +94,7 @@ static int print_totals(const struct store_usage *u, const char *format, struct 
 	    add_total(l, "Containers", (int64_t)u->container_count, (int64_t)u->container_count, u->container_bytes, 0,
 		      err) < 0 ||
 	    add_total(l, "Compressed layers", u->blob_count, u->blob_count, u->blob_bytes, 0, err) < 0 ||
+	    add_total(l, "Artifacts", u->artifact_count, u->artifact_count, u->artifact_bytes, 0, err) < 0 ||
 	    add_total(l, "Partial downloads", u->partial_count, 0, u->partial_bytes, u->partial_bytes, err) < 0)
 		return -err->code;
 	return list_end(l, err);
@@ -137,10 +144,30 @@ static struct json *container_row(const struct store_container_usage *c)
 	return j;
 }
 
+static struct json *artifact_row(const struct store_artifact *a)
+{
+	autoclean(arena_done) struct arena arena = {0};
+	struct json *j = json_new_object();
+	const char *repository, *tag;
+	char text[160];
+
+	show_artifact_name(&arena, a->name, &repository, &tag);
+	show_age(a->published_ns, text);
+	json_set(j, "Created", json_new_str(text));
+	show_id(a->manifest, false, text);
+	json_set(j, "Digest", json_new_str(text));
+	json_set(j, "Repository", json_new_str(repository));
+	set_size(j, "Size", (int64_t)a->size_bytes);
+	json_set(j, "Tag", json_new_str(tag));
+	return j;
+}
+
 /* Everything as one object, as Docker's -v --format has it. */
-static struct json *all_rows(const struct store_image_list *names, const struct store_usage *u)
+static struct json *all_rows(const struct store_image_list *names, const struct store_artifact_list *kept,
+			     const struct store_usage *u)
 {
 	struct json *out = json_new_object();
+	struct json *artifact_rows = json_new_array();
 	struct json *image_rows = json_new_array();
 	struct json *container_rows = json_new_array();
 
@@ -152,6 +179,9 @@ static struct json *all_rows(const struct store_image_list *names, const struct 
 	}
 	for (size_t i = 0; i < u->container_count; i++)
 		json_push(container_rows, container_row(&u->containers[i]));
+	for (size_t i = 0; i < kept->count; i++)
+		json_push(artifact_rows, artifact_row(&kept->items[i]));
+	json_set(out, "Artifacts", artifact_rows);
 	json_set(out, "Images", image_rows);
 	json_set(out, "Containers", container_rows);
 	return out;
@@ -172,14 +202,15 @@ static int print_rows(const char *heading, const struct list_kind *kind, struct 
 
 static int print_each(struct store *s, const struct store_usage *u, const char *format, struct error *err)
 {
+	autoclean(store_artifact_list_done) struct store_artifact_list kept = {};
 	autoclean(store_image_list_done) struct store_image_list names = {};
 	autojson struct json *all = NULL;
 	char blobs[16];
 	char partial[16];
 
-	if (store_image_list(s, &names, err) < 0)
+	if (store_image_list(s, &names, err) < 0 || store_artifact_list(s, &kept, err) < 0)
 		return -err->code;
-	all = all_rows(&names, u);
+	all = all_rows(&names, &kept, u);
 	if (format && !str_eq(format, "table")) {
 		autojson struct json *one = json_new_array();
 
@@ -190,6 +221,9 @@ static int print_each(struct store *s, const struct store_usage *u, const char *
 		return -err->code;
 	printf("\n");
 	if (print_rows("Containers", &containers, json_get(all, "Containers"), err) < 0)
+		return -err->code;
+	printf("\n");
+	if (print_rows("Artifacts", &artifacts, json_get(all, "Artifacts"), err) < 0)
 		return -err->code;
 	str_from_size((uint64_t)u->blob_bytes, blobs);
 	str_from_size((uint64_t)u->partial_bytes, partial);
@@ -218,8 +252,8 @@ const struct command cmd_system_df = {
 	.summary = "show what takes how much room",
 	.details =
 		"Images are counted unpacked, each layer once however many images have it; their compressed layers, which push and save\n"
-		"send, are a row of their own. With -v: shared is what other images have as well and would stay, unique what would go\n"
-		"with the image.",
+		"send, are a row of their own, and so are the files of artifacts. With -v: shared is what other images have as well and\n"
+		"would stay, unique what would go with the image.",
 	.options = table,
 	.options_size = sizeof(struct df_options),
 	.max_args = 0,

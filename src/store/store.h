@@ -183,10 +183,11 @@ struct store_usage {
 	size_t image_count;
 	struct store_container_usage *containers;
 	size_t container_count;
-	int64_t layer_bytes;  /* unpacked layers, each once */
-	int64_t active_bytes; /* of these, in images that containers stand on */
-	int64_t blob_bytes, blob_count;
-	int64_t partial_bytes, partial_count; /* of blobs that did not come whole yet */
+	int64_t layer_bytes;                    /* unpacked layers, each once */
+	int64_t active_bytes;                   /* of these, in images that containers stand on */
+	int64_t blob_bytes, blob_count;         /* of images, and of pulls that are going on */
+	int64_t artifact_bytes, artifact_count; /* blobs that only artifacts have; artifacts, each once */
+	int64_t partial_bytes, partial_count;   /* of blobs that did not come whole yet */
 	int64_t container_bytes;
 };
 /* What takes how much room. @container_sizes: walk through what containers wrote, too. Returns 0 or <0. */

@@ -44,6 +44,31 @@ static int take_images(struct store *s, struct store_usage *u, struct error *err
 	return r;
 }
 
+/* An artifact owns its manifest, its config and its files as an image owns its blobs (image_blobs). */
+#define OF_ARTIFACTS                                                                                                   \
+	" FROM blobs WHERE digest IN (SELECT ib.digest FROM artifacts a JOIN image_blobs ib ON ib.image = a.manifest)" \
+	"  AND NOT EXISTS (SELECT 1 FROM image_blobs o WHERE o.digest = blobs.digest"                                  \
+	"    AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.manifest = o.image))"
+
+static int take_blobs(struct store *s, struct store_usage *u, struct error *err)
+{
+	int64_t of_artifacts;
+
+	if (index_number(s, err, &u->layer_bytes, "SELECT sum(size) FROM layers", NULL) < 0 ||
+	    index_number(s, err, &u->blob_bytes, "SELECT sum(size) FROM blobs", NULL) < 0 ||
+	    index_number(s, err, &u->blob_count, "SELECT count(*) FROM blobs", NULL) < 0 ||
+	    index_number(s, err, &u->artifact_count, "SELECT count(DISTINCT manifest) FROM artifacts", NULL) < 0)
+		return -err->code;
+	if (u->artifact_count == 0)
+		return 0;
+	if (index_number(s, err, &u->artifact_bytes, "SELECT sum(size)" OF_ARTIFACTS, NULL) < 0 ||
+	    index_number(s, err, &of_artifacts, "SELECT count(*)" OF_ARTIFACTS, NULL) < 0)
+		return -err->code;
+	u->blob_bytes -= u->artifact_bytes;
+	u->blob_count -= of_artifacts;
+	return 0;
+}
+
 struct piece {
 	char *chain;
 	int64_t size;
@@ -158,10 +183,7 @@ int store_usage(struct store *s, bool container_sizes, struct store_usage *ret, 
 
 	if (index_open(s, false, err) < 0)
 		return -err->code;
-	if (s->db && (take_images(s, &u, err) < 0 ||
-		      index_number(s, err, &u.layer_bytes, "SELECT sum(size) FROM layers", NULL) < 0 ||
-		      index_number(s, err, &u.blob_bytes, "SELECT sum(size) FROM blobs", NULL) < 0 ||
-		      index_number(s, err, &u.blob_count, "SELECT count(*) FROM blobs", NULL) < 0))
+	if (s->db && (take_images(s, &u, err) < 0 || take_blobs(s, &u, err) < 0))
 		return -err->code;
 	if (take_containers(s, container_sizes, &u, err) < 0 || (s->db && take_active(s, &u, err) < 0))
 		return -err->code;
