@@ -50,6 +50,24 @@ int safepath_open_dir(int root_fd, const char *path, bool o_path, struct error *
 	return safepath_open(root_fd, path, O_DIRECTORY | (o_path ? O_PATH : O_RDONLY), err);
 }
 
+int safepath_open_straight(int root_fd, const char *path, struct error *err)
+{
+	const struct resolve_how how = {.flags = O_RDONLY | O_DIRECTORY, .straight = true};
+	bool created = false;
+	int fd = resolve_open(root_fd, path, &how, &created);
+
+	return fd < 0 ? path_error(err, -fd, "open", path) : fd;
+}
+
+int safepath_open_true(int root_fd, const char *path, char ret_true[static PATH_MAX], struct error *err)
+{
+	const struct resolve_how how = {.flags = O_RDONLY | O_DIRECTORY, .ret_path = ret_true};
+	bool created = false;
+	int fd = resolve_walk(root_fd, path, &how, &created);
+
+	return fd < 0 ? path_error(err, -fd, "open", path) : fd;
+}
+
 int safepath_open_parent(int root_fd, const char *path, char name[static 256], struct error *err)
 {
 	struct resolve_how how = {.flags = O_PATH | O_DIRECTORY};

@@ -42,17 +42,49 @@ static void walk_done(struct walk *w)
 		fd_close(&w->stack[--w->depth]);
 }
 
+/* One component further down is where we are, or (NULL) back at the root. */
+static int tell(const struct walk *w, const char *name)
+{
+	char *path = w->how->ret_path;
+	size_t len;
+
+	if (!path)
+		return 0;
+	if (!name) {
+		path[0] = '\0';
+		return 0;
+	}
+	len = strlen(path);
+	return snprintf(path + len, PATH_MAX - len, "%s%s", len ? "/" : "", name) < (int)(PATH_MAX - len)
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+/* Back to where we came from. */
+static void leave(struct walk *w)
+{
+	char *slash = w->how->ret_path ? strrchr(w->how->ret_path, '/') : NULL;
+
+	if (!w->depth)
+		return;
+	fd_close(&w->stack[--w->depth]);
+	if (slash)
+		*slash = '\0';
+	else
+		(void)tell(w, NULL);
+}
+
 static int here(const struct walk *w)
 {
 	return w->depth ? w->stack[w->depth - 1] : w->root;
 }
 
-static int push(struct walk *w, int *fd)
+static int push(struct walk *w, const char *name, int *fd)
 {
 	if (w->depth == SAFEPATH_MAX_DEPTH)
 		return -ENAMETOOLONG;
 	w->stack[w->depth++] = take_fd(fd);
-	return 0;
+	return tell(w, name);
 }
 
 /* Take the next component out of rest. @ret_last: nothing but slashes follows; @ret_slash: and there was one. */
@@ -89,8 +121,10 @@ static int follow(struct walk *w, int fd, bool slash)
 		return -ENOENT;
 	if ((size_t)n + 1 + rest + 1 > sizeof(w->rest))
 		return -ENAMETOOLONG;
-	if (target[0] == '/')
+	if (target[0] == '/') {
 		walk_done(w);
+		(void)tell(w, NULL);
+	}
 	memmove(w->rest + n + (rest || slash), w->rest, rest + 1);
 	memcpy(w->rest, target, (size_t)n);
 	/* Also "link/" with nothing behind keeps its slash: the target has to be a directory. */
@@ -244,10 +278,8 @@ static int step(struct walk *w, int *ret_fd, bool *ret_created)
 
 	if (r < 0)
 		return r;
-	if (strcmp(name, "..") == 0) {
-		if (w->depth)
-			fd_close(&w->stack[--w->depth]);
-	}
+	if (strcmp(name, "..") == 0)
+		leave(w);
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
 		if (!last)
 			return 1;
@@ -272,19 +304,19 @@ static int step(struct walk *w, int *ret_fd, bool *ret_created)
 		if (fstat(fd, &st) < 0)
 			return -errno;
 		if (S_ISLNK(st.st_mode) && !(last && w->how->nofollow && !slash)) {
-			r = follow(w, fd, slash);
+			r = w->how->straight ? -ELOOP : follow(w, fd, slash);
 			return r < 0 ? r : 1;
 		}
 		if (!last) {
 			if (!S_ISDIR(st.st_mode))
 				return -ENOTDIR;
-			r = push(w, &fd);
+			r = push(w, name, &fd);
 			return r < 0 ? r : 1;
 		}
 		r = finish_last(w, &fd, name, slash, st.st_mode);
 		if (r != -ESTALE) {
 			*ret_fd = r;
-			return r < 0 ? r : 0;
+			return r < 0 ? r : tell(w, name);
 		}
 		fd_close(&fd); /* exchanged between the two opens: look again */
 	}
@@ -295,16 +327,17 @@ int resolve_walk(int root_fd, const char *path, const struct resolve_how *how, b
 {
 	struct walk w __attribute__((cleanup(walk_done))) = {.how = how, .root = root_fd};
 	size_t len = strlen(path);
-	int fd = FD_NONE;
+	autofd int fd = FD_NONE;
 	int r;
 
 	if (len >= sizeof(w.rest))
 		return -ENAMETOOLONG;
+	(void)tell(&w, NULL);
 	memcpy(w.rest, path, len + 1);
 	do
 		r = step(&w, &fd, ret_created);
 	while (r == 1);
-	return r < 0 ? r : fd;
+	return r < 0 ? r : take_fd(&fd);
 }
 
 static int type_matches(int fd, enum resolve_make want)
@@ -328,7 +361,8 @@ int resolve_open(int root_fd, const char *path, const struct resolve_how *how, b
 
 	if (how->nofollow)
 		flags |= O_NOFOLLOW;
-	fd = file_openat2(root_fd, *path ? path : ".", (uint64_t)flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	fd = file_openat2(root_fd, *path ? path : ".", (uint64_t)flags, 0,
+			  RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (how->straight ? RESOLVE_NO_SYMLINKS : 0));
 	if (fd >= 0) {
 		r = type_matches(fd, how->make);
 		return r < 0 ? r : take_fd(&fd);

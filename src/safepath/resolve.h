@@ -19,6 +19,8 @@ enum resolve_make {
 struct resolve_how {
 	int flags;     /* open(2) flags of the last component; with make: O_PATH is meant */
 	bool nofollow; /* a symlink as last component is itself the result */
+	bool straight; /* no symlink may be on the way: -ELOOP */
+	char *ret_path; /* PATH_MAX bytes; the walk alone, to a directory: where that is, without symlinks ("": the root); NULL */
 	enum resolve_make make;
 	mode_t mode;        /* of the last component when made */
 	mode_t parent_mode; /* of directories made on the way */

@@ -14,6 +14,7 @@
  * (SECURITY.md V03-V08, V17, V26).
  */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,12 @@ struct safepath_owner {
 int safepath_open(int root_fd, const char *path, int flags, struct error *err);
 /* A directory, for reading; with @o_path only as a place. */
 int safepath_open_dir(int root_fd, const char *path, bool o_path, struct error *err);
+/* The same for reading, when no symlink is on the way. <0 with code ELOOP: there is one. */
+int safepath_open_straight(int root_fd, const char *path, struct error *err);
+/* The directory that @path leads to, for reading, and where that is: @ret_true gets its path from the root without symlinks and
+ * dots ("": the root itself). Says nothing about later in a tree that somebody changes. Returns the fd or <0 as safepath_open;
+ * LIMIT also beyond SAFEPATH_MAX_DEPTH. */
+int safepath_open_true(int root_fd, const char *path, char ret_true[static PATH_MAX], struct error *err);
 /* The names in the folder @dir_fd (borrowed; where it was read to does not matter), appended to @ret in the order of their bytes;
  * those with a dot in front are left out. Returns 0 or <0: LIMIT (over a million), the system's. */
 int safepath_list(int dir_fd, struct strv *ret, struct error *err);

@@ -17,7 +17,7 @@
 #define IMPLIED_BUCKETS 1024
 
 struct implied_dir {
-	const char *path; /* by which it was made */
+	const char *path; /* where it was made: no symlink is on the way */
 	dev_t dev;
 	ino_t ino;
 	bool gone;                /* listed, or replaced */
@@ -30,7 +30,7 @@ struct implied {
 	size_t count;
 };
 
-/* The folder @st was made because something in it has @path. All memory is @a's, which outlives it. */
+/* The folder @st was made at @path (without symlinks) because something lies in it. All memory is @a's, which outlives it. */
 void implied_add(struct implied *i, struct arena *a, const char *path, const struct stat *st);
 /* The folder @st has an entry of its own, or was just made (so whoever had its number before is no more). */
 void implied_forget(struct implied *i, const struct stat *st);

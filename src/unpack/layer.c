@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -36,7 +38,7 @@
 #define IMPLIED_MAX 65536u              /* folders without an entry that are told to the store */
 
 struct dir_time {
-	char *path; /* owned by unpacker.arena */
+	char *path; /* owned by unpacker.arena; without symlinks, as it was when the entry came */
 	struct timespec mtime;
 };
 
@@ -49,7 +51,8 @@ struct unpacker {
 	struct writer writer;
 	/* The folder that the last entry went into: archives list a folder's files in a row. */
 	char parent_path[TAR_PATH_MAX + 1];
-	int parent_fd;     /* owned */
+	char parent_true[PATH_MAX]; /* the same without the symlinks that may be on its way */
+	int parent_fd;              /* owned */
 	bool parent_stale; /* something was replaced since, which the path may have led through, or its owner changed */
 	gid_t parent_gid;
 	uid_t uid; /* ours, which new files have */
@@ -120,17 +123,28 @@ static int defer_time(struct unpacker *u, const char *path, struct timespec mtim
 	return 0;
 }
 
-/* Open the folder @path, of which all but the last component (@name, in @dir_fd) is there; make it when it is missing. */
-static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const char *name, struct error *err)
+/* The path of @name in the folder @parent. */
+static int join(char out[static PATH_MAX], const char *parent, const char *name, struct error *err)
 {
-	struct stat st;
+	return snprintf(out, PATH_MAX, "%s%s%s", parent, *parent ? "/" : "", name) < PATH_MAX
+		       ? 0
+		       : error_set(err, ERROR_LIMIT, ENAMETOOLONG, "its path is too long when symlinks are followed");
+}
 
-	if (safepath_stat(dir_fd, name, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
-			return safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
-		if (S_ISLNK(st.st_mode)) /* only the whole path can be followed inside the root */
-			return safepath_open_dir(u->root_fd, path, false, err);
-	}
+/* Open @name in the folder @dir_fd, whose path is @path; make it when it is missing. @path becomes its path, free of symlinks. */
+static int open_or_make(struct unpacker *u, int dir_fd, char path[static PATH_MAX], const char *name, struct error *err)
+{
+	char full[PATH_MAX];
+	struct stat st = {0};
+
+	if (join(full, path, name, err) < 0)
+		return -err->code;
+	(void)safepath_stat(dir_fd, name, &st); /* not there: no type */
+	if (S_ISLNK(st.st_mode))
+		return safepath_open_true(u->root_fd, full, path, err);
+	memcpy(path, full, sizeof(full));
+	if (S_ISDIR(st.st_mode))
+		return safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
 	if (make_parent(u, dir_fd, name, err) < 0)
 		return -err->code;
 	autofd int fd = safepath_child(dir_fd, name, O_RDONLY | O_DIRECTORY, err);
@@ -146,29 +160,28 @@ static int open_or_make(struct unpacker *u, int dir_fd, const char *path, const 
 	return take_fd(&fd);
 }
 
-/* Open @path, making what is missing of it, one component after the other. The slow way: most layers list their folders. */
-static int make_parents(struct unpacker *u, const char *path, int *ret_fd, struct error *err)
+/* Open @path, making what is missing of it, one component after the other. The slow way: most layers list their folders, by their
+ * own names. */
+static int make_parents(struct unpacker *u, const char *path, char ret_true[static PATH_MAX], struct error *err)
 {
-	char part[TAR_PATH_MAX + 1];
 	autofd int fd = safepath_open_dir(u->root_fd, "", false, err);
-	size_t at = 0;
+	char name[NAME_MAX + 1];
 
-	while (fd >= 0 && path[at]) {
-		size_t from = at;
+	ret_true[0] = '\0';
+	while (fd >= 0 && *path) {
+		size_t len = strcspn(path, "/");
 
-		at += strcspn(path + at, "/");
-		memcpy(part, path, at);
-		part[at] = '\0';
-		int next = open_or_make(u, fd, part, part + from, err);
+		if (len > NAME_MAX)
+			return error_set(err, ERROR_INVALID, ENAMETOOLONG, "a name is too long");
+		memcpy(name, path, len);
+		name[len] = '\0';
+		int next = open_or_make(u, fd, ret_true, name, err);
 
 		fd_close(&fd);
 		fd = next;
-		at += path[at] == '/';
+		path += len + (path[len] == '/');
 	}
-	if (fd < 0)
-		return -err->code;
-	*ret_fd = take_fd(&fd);
-	return 0;
+	return fd < 0 ? -err->code : take_fd(&fd);
 }
 
 /* The folder that @p lies in, borrowed until the next call. Returns the fd or <0. */
@@ -186,8 +199,11 @@ static int open_parent(struct unpacker *u, const struct layer_path *p, struct er
 	u->parent_stale = false;
 	memcpy(u->parent_path, p->text, len);
 	u->parent_path[len] = '\0';
-	fd = safepath_open_dir(u->root_fd, u->parent_path, false, &missing);
-	if (fd < 0 && make_parents(u, u->parent_path, &fd, err) < 0)
+	memcpy(u->parent_true, u->parent_path, len + 1);
+	fd = safepath_open_straight(u->root_fd, u->parent_path, &missing);
+	if (fd < 0) /* something is missing, or a symlink is on the way */
+		fd = make_parents(u, u->parent_path, u->parent_true, err);
+	if (fd < 0)
 		return error_wrap(err, "the folder it lies in");
 	u->parent_fd = fd;
 	if (fstat(fd, &st) < 0)
@@ -376,10 +392,10 @@ static int apply_hardlink(struct unpacker *u, int dir_fd, const char *name, cons
 }
 
 /* A folder that is there keeps its content; anything else of that name goes. */
-static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const char *path, const struct tar_entry *e,
-		     struct error *err)
+static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const struct tar_entry *e, struct error *err)
 {
 	autofd int fd = FD_NONE;
+	char path[PATH_MAX];
 	bool hidden = false;
 	struct stat st;
 
@@ -393,7 +409,8 @@ static int apply_dir(struct unpacker *u, int dir_fd, const char *name, const cha
 		return -err->code;
 	if (u->implied.count > 0 && fstat(fd, &st) == 0)
 		implied_forget(&u->implied, &st);
-	u->parent_stale = u->parent_stale || str_eq(path, u->parent_path);
+	if (join(path, u->parent_true, name, err) < 0)
+		return -err->code;
 	return defer_time(u, path, entry_mtime(e), err);
 }
 
@@ -446,7 +463,7 @@ static int apply_plain(struct unpacker *u, int dir_fd, const struct layer_path *
 		return 0;
 	}
 	if (e->type == TAR_DIR)
-		return apply_dir(u, dir_fd, name, p->text, e, err);
+		return apply_dir(u, dir_fd, name, e, err);
 	/* A link onto itself must not remove what it points to. */
 	if (e->type == TAR_HARDLINK) {
 		struct layer_path target;
@@ -522,7 +539,7 @@ static int end_implied(struct unpacker *u, struct error *err)
 	for (const struct implied_dir *d = u->implied.first; d; d = d->later) {
 		struct error gone;
 		struct stat st;
-		autofd int fd = d->gone ? FD_NONE : safepath_open_dir(u->root_fd, d->path, false, &gone);
+		autofd int fd = d->gone ? FD_NONE : safepath_open_straight(u->root_fd, d->path, &gone);
 
 		if (fd < 0 || fstat(fd, &st) < 0 || !implied_is(d, &st))
 			continue;
@@ -535,14 +552,14 @@ static int end_implied(struct unpacker *u, struct error *err)
 	return 0;
 }
 
-/* In the order of the archive, so that the last word counts. What is no folder any more was replaced. */
+/* In the order of the archive, so that the last word counts. What is no folder any more, or a symlink leads to, was replaced. */
 static int set_dir_times(struct unpacker *u, struct error *err)
 {
 	for (size_t i = 0; i < u->time_count; i++) {
 		const struct dir_time *t = &u->times[i];
 		struct timespec times[2] = {t->mtime, t->mtime};
 		struct error gone;
-		autofd int fd = safepath_open_dir(u->root_fd, t->path, false, &gone);
+		autofd int fd = safepath_open_straight(u->root_fd, t->path, &gone);
 
 		if (fd >= 0 && futimens(fd, times) < 0)
 			return error_sys(err, errno, "cannot set the time of the folder '%s'", t->path);

@@ -17,12 +17,6 @@
 
 #define FOLLOW_MAX_BYTES ((size_t)SAFEPATH_MAX_LINKS * (TAR_PATH_MAX + 2u))
 
-struct model_time {
-	const char *path;
-	int64_t s;
-	uint32_t ns;
-};
-
 const char *model_type_name(enum model_type t)
 {
 	static const char *const names[] = {"a file", "a folder", "a symbolic link", "a FIFO", "a whiteout"};
@@ -298,21 +292,11 @@ static void set_all(struct model *m, struct model_inode *i, const struct tar_ent
 	i->mode = e->mode;
 	i->uid = e->uid;
 	i->gid = e->gid;
-	if (i->type != MODEL_DIR) {
-		i->dated = true;
-		i->mtime_s = e->mtime_s;
-		i->mtime_ns = e->mtime_ns;
-	}
+	i->dated = true;
+	i->mtime_s = e->mtime_s;
+	i->mtime_ns = e->mtime_ns;
 	if (e->xattr_count > 0 && (i->type == MODEL_FILE || i->type == MODEL_DIR))
 		set_xattrs(m, i, e);
-}
-
-/* A folder's time counts in the end, for whatever its path leads to then. */
-static void defer_time(struct model *m, const char *path, const struct tar_entry *e)
-{
-	ARENA_PUSH(&m->arena, m->times, m->time_count) =
-		(struct model_time){.path = take_text(m, path), .s = e->mtime_s, .ns = e->mtime_ns};
-	m->bytes += 2 * sizeof(struct model_time);
 }
 
 static int read_content(struct model_inode *i, struct tar *t, struct error *err)
@@ -385,7 +369,6 @@ static int apply_plain(struct model *m, struct model_node *dir, const struct lay
 			n->inode->opaque = hidden;
 		}
 		set_all(m, n->inode, e);
-		defer_time(m, p->text, e);
 		return 0;
 	}
 	if (n)
@@ -418,7 +401,6 @@ int model_apply(struct model *m, struct tar *t, const struct tar_entry *e, struc
 			return error_set(err, ERROR_INVALID, ENOTDIR, "the layer's root would become %s",
 					 tar_type_name(e->type));
 		set_all(m, m->root->inode, e);
-		defer_time(m, "", e);
 		return 0;
 	}
 	int kind = layer_path_whiteout(p.text + p.base, &hidden, err);
@@ -440,16 +422,6 @@ int model_apply(struct model *m, struct tar *t, const struct tar_entry *e, struc
 
 void model_finish(struct model *m)
 {
-	for (size_t i = 0; i < m->time_count; i++) {
-		const struct model_time *t = &m->times[i];
-		struct model_node *n = follow(m, t->path);
-
-		if (!n)
-			continue;
-		n->inode->dated = true;
-		n->inode->mtime_s = t->s;
-		n->inode->mtime_ns = t->ns;
-	}
 	for (struct model_node *n = model_next(m, NULL, true); n; n = model_next(m, n, true))
 		n->inode->links++;
 }

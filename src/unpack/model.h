@@ -52,7 +52,6 @@ struct model_node {
 	char name[];
 };
 
-struct model_time;
 struct model {
 	struct arena arena;
 	uint64_t bytes; /* of the arena: bounded */
@@ -60,8 +59,6 @@ struct model {
 	struct model_node **slots; /* owned; open addressing by parent and name */
 	size_t slot_count, used;
 	struct model_node *root;
-	struct model_time *times; /* of folders, in the order of the archive */
-	size_t time_count;
 	uint64_t node_count;
 	struct buf path; /* room for following symlinks */
 };

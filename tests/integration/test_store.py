@@ -210,6 +210,28 @@ def folders_that_get_an_entry_later_or_go(w):
 
 
 @test
+def folders_reached_through_symlinks(w):
+    """They take after the folder of the layers below that they are, not after the path by which an entry came; what becomes of the
+    symlink later is no matter."""
+    low = hostile.directory("real/sub", mode=0o1777, uid=3, gid=4) + hostile.directory("l/sub", mode=0o700) + hostile.END
+    for i, last in enumerate((b"", hostile.entry("l", b"a file now"), hostile.symlink("l", "other"), hostile.directory("l"))):
+        high = (hostile.directory("real") + hostile.directory("other/sub", mtime=7) + hostile.symlink("l", "real")
+                + hostile.entry("l/sub/f", b"f") + last + hostile.END)
+        (w.tmp / "a.tar").write_bytes(hostile.outer(docker_files([low, high])))
+        root = w.tmp / f"s{i}"
+        check_equal(load(w, root, w.tmp / "a.tar").code, 0)
+        top = [n for n in names(root / "layers") if (root / f"layers/{n}/diff/real/sub/f").exists()][0]
+        st = (root / f"layers/{top}/diff/real/sub").stat()
+        check_equal(oct(st.st_mode & 0o7777), oct(0o1777), "mode of real/sub")
+        check_equal((root / f"layers/{top}/diff/other/sub").stat().st_mtime, 7)
+        if os.geteuid() == 0:
+            check_equal((st.st_uid, st.st_gid), (3, 4), "owner of real/sub")
+        done = store(w, root, "image", "verify", "team/app:2")
+        check_equal(done.code, 0, repr(done))
+        store(w, root, "rmi", "team/app:2", "team/app:latest")
+
+
+@test
 def real_writers(w):
     """What skopeo, umoci and GNU tar write, where they are installed."""
     tree = w.tmp / "tree"

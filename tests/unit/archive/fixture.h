@@ -14,6 +14,7 @@ struct fixture_header {
 	char type;               /* 0: '0' */
 	unsigned long long size; /* of the header field; the data is added by itself */
 	unsigned int mode, uid, gid;
+	unsigned int mtime;     /* 0: 15 */
 	const char *size_field; /* raw, 12 bytes */
 	const char *magic;      /* raw, 8 bytes; NULL: ustar */
 };
@@ -33,7 +34,8 @@ static inline void fixture_block(struct buf *out, const struct fixture_header *h
 	memcpy(b + 116, number, 8);
 	snprintf(number, sizeof(number), "%011llo", h->size);
 	memcpy(b + 124, h->size_field ? h->size_field : number, 12);
-	memcpy(b + 136, "00000000017", 12);
+	snprintf(number, sizeof(number), "%011o", h->mtime ? h->mtime : 15);
+	memcpy(b + 136, number, 12);
 	memset(b + 148, ' ', 8);
 	b[156] = (unsigned char)(h->type ? h->type : '0');
 	if (h->link)

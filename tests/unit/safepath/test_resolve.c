@@ -88,6 +88,86 @@ TEST(known_paths_by_the_walk)
 	fixture_drop(&f);
 }
 
+/* The path of what the walk came to, where that is a folder; and whether it went there straight. */
+static void run_true_cases(void)
+{
+	struct fixture f;
+
+	REQUIRE(fixture_make(&f));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct resolve_how straight = {.flags = O_PATH, .straight = true};
+		char is[PATH_MAX] = "nowhere";
+		struct error err = {0};
+		bool created = false;
+		struct stat st;
+
+		if (!cases[i].want || cases[i].nofollow || fstatat(f.base_fd, cases[i].want, &st, 0) < 0)
+			continue;
+		ROW(cases[i].path);
+		int fd = safepath_open_true(f.root, cases[i].path, is, &err);
+
+		if (!S_ISDIR(st.st_mode)) {
+			CHECK_INT(fd, -ENOTDIR);
+			continue;
+		}
+		CHECK(fd >= 0 && same_file(fd, f.root, *is ? is : "."));
+		CHECK_STR(is, cases[i].want + strlen("root") + (cases[i].want[4] == '/'));
+		fd_close(&fd);
+		/* Where the path is that of the result, it leads there straight; where it has more, by a symlink or by dots. */
+		fd = resolve_open(f.root, is, &straight, &created);
+		CHECK(fd >= 0 && same_file(fd, f.root, *is ? is : "."));
+		fd_close(&fd);
+	}
+	static const char *const crooked[] = {"abs",    "abs/c", "a/back/a",   "slash",
+					      "tofile", "loop",  "dangling/x", "up"};
+
+	for (size_t i = 0; i < sizeof(crooked) / sizeof(crooked[0]); i++) {
+		struct error err = {0};
+
+		ROW(crooked[i]);
+		CHECK_INT(safepath_open_straight(f.root, crooked[i], &err), -ELOOP);
+	}
+	fixture_drop(&f);
+}
+
+TEST(true_paths)
+{
+	run_true_cases();
+}
+
+static void true_paths_filtered(void)
+{
+	REQUIRE(take_call_away(SYS_openat2, ENOSYS));
+	run_true_cases();
+}
+
+TEST(true_paths_without_openat2)
+{
+	in_child(true_paths_filtered);
+}
+
+TEST(a_true_path_that_is_too_deep)
+{
+	char path[2 * (SAFEPATH_MAX_DEPTH + 2)], is[PATH_MAX];
+	struct error err = {0};
+	struct fixture f;
+
+	for (size_t i = 0; i < sizeof(path); i++)
+		path[i] = i % 2 ? '/' : 'n';
+	path[sizeof(path) - 1] = '\0';
+	REQUIRE(fixture_make(&f));
+	int fd = FD_NONE;
+
+	CHECK_INT(safepath_mkdir_all(f.root, path + 2, 0755, SAFEPATH_KEEP, &fd, &err), SAFEPATH_CREATED);
+	fd_close(&fd);
+	fd = safepath_open_true(f.root, path + 2, is, &err);
+	CHECK(fd >= 0);
+	CHECK_STR(is, path + 2);
+	fd_close(&fd);
+	CHECK_INT(safepath_open_true(f.root, path, is, &err), -ENAMETOOLONG);
+	fixture_drop(&f);
+}
+
 TEST(known_paths_by_openat2)
 {
 	struct fixture f;

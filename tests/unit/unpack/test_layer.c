@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -112,6 +113,104 @@ TEST(v27_never_outside)
 		/* A hard link replaces the symlink of its name; all others are refused. */
 		CHECK(unpack_buf(&s, &a, &report, &err) < 0);
 		CHECK(access("/tmp/escaped", F_OK) < 0);
+	}
+}
+
+/* The paths of the folders without an entry, as the store is told, in one line. */
+static const char *implied_of(const struct scratch *s, enum unpack_kind kind, const struct buf *a)
+{
+	const struct unpack_job job = job_new(kind);
+	static char out[ERROR_MSG_MAX];
+	struct unpack_report report;
+	struct unpack_message m;
+	struct error err = {0};
+	int pair[2];
+
+	out[0] = '\0';
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return "no socket";
+	autofd int ours = pair[0];
+	int r = job_run(s->fd, a->data, a->len, &job, pair[1], &report, &err);
+
+	close(pair[1]);
+	if (r < 0)
+		(void)snprintf(out, sizeof(out), "%s", err.msg);
+	for (size_t at = 0; read(ours, &m, sizeof(m)) == sizeof(m);) {
+		if (at + m.len + 2 > sizeof(out) || fd_read_all(ours, out + at + (at > 0), m.len) < 0)
+			return "no message";
+		if (at > 0)
+			out[at++] = ' ';
+		at += m.len;
+		out[at] = '\0';
+	}
+	return out;
+}
+
+/* Where a folder is counts, not by which way an entry led to it: symlinks may lead elsewhere later. */
+TEST(folders_reached_through_symlinks)
+{
+	static const struct {
+		const char *row;
+		struct fixture_header then; /* the last entry */
+	} rows[] = {
+		{"nothing more", {.name = "z"}},
+		{"a folder of the same name", {.name = "l", .type = '5'}},
+		{"a file", {.name = "l"}},
+		{"a link to another folder", {.name = "l", .type = '2', .link = "other"}},
+		{"a link to the root", {.name = "l", .type = '2', .link = "/"}},
+	};
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		autoclean(scratch_done) struct scratch s = scratch_new();
+		autobuf struct buf a = BUF_INIT(1 << 20);
+
+		ROW(rows[i].row);
+		fixture_block(&a, &(struct fixture_header){.name = "real/", .type = '5', .mtime = 7});
+		fixture_block(&a, &(struct fixture_header){.name = "other/", .type = '5', .mtime = 8});
+		fixture_block(&a, &(struct fixture_header){.name = "other/listed/", .type = '5', .mtime = 9});
+		fixture_block(&a, &(struct fixture_header){.name = "l", .type = '2', .link = "chain"});
+		fixture_block(&a, &(struct fixture_header){.name = "chain", .type = '2', .link = "/other/../real/."});
+		fixture_file(&a, "l/not/f", "in a folder that is not listed");
+		fixture_block(&a, &(struct fixture_header){.name = "l/listed/", .type = '5', .mtime = 10});
+		fixture_file(&a, "l/listed/f", "");
+		fixture_block(&a, &(struct fixture_header){.name = "gone/", .type = '5', .mtime = 11});
+		fixture_block(&a, &(struct fixture_header){.name = "gone", .type = '2', .link = "other"});
+		fixture_block(&a, &rows[i].then);
+		fixture_end(&a);
+		CHECK_STR(implied_of(&s, UNPACK_LAYER, &a), "real/not");
+		REQUIRE(fstatat(s.fd, "real", &st, 0) == 0);
+		CHECK_INT(st.st_mtime, 7);
+		REQUIRE(fstatat(s.fd, "real/not", &st, 0) == 0);
+		CHECK_INT(st.st_mtime, 0); /* that of no moment */
+		REQUIRE(fstatat(s.fd, "real/listed", &st, 0) == 0);
+		CHECK_INT(st.st_mtime, 10);
+		REQUIRE(fstatat(s.fd, "other", &st, 0) == 0);
+		CHECK_INT(st.st_mtime, 8);
+		REQUIRE(fstatat(s.fd, "other/listed", &st, 0) == 0);
+		CHECK_INT(st.st_mtime, 9);
+		/* The comparison comes to the same, and finds nothing. */
+		CHECK_STR(implied_of(&s, UNPACK_VERIFY, &a), "real/not");
+	}
+}
+
+TEST(a_symlink_to_nowhere_is_no_folder)
+{
+	static const char *const links[] = {"nowhere", "/nowhere/real", "l", "real/f", "real/../nowhere/.."};
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		autoclean(scratch_done) struct scratch s = scratch_new();
+		autobuf struct buf a = BUF_INIT(1 << 20);
+		struct unpack_report report;
+		struct error err = {0};
+
+		ROW(links[i]);
+		fixture_file(&a, "real/f", "");
+		fixture_block(&a, &(struct fixture_header){.name = "l", .type = '2', .link = links[i]});
+		fixture_file(&a, "l/x/f", "");
+		fixture_end(&a);
+		CHECK(unpack_buf(&s, &a, &report, &err) < 0);
+		CHECK_CONTAINS(err.msg, "entry 'l/x/f': the folder it lies in: ");
 	}
 }
 
