@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/list.h"
 #include "cli/progress.h"
 #include "cli/registry_options.h"
@@ -112,6 +113,7 @@ static int run_add(void *global, void *options, const struct args *args, struct 
 		return failed("add", args->items[0], err);
 	if (!c->quiet)
 		printf("%s\n", digest);
+	collect_after(e, NULL, c->quiet);
 	return 0;
 }
 
@@ -161,6 +163,7 @@ static int pull_to_store(void *global, const struct artifact_cli *c, const char 
 		return failed("pull", name, err);
 	if (!c->quiet)
 		printf("%s\n", digest);
+	collect_after(e, NULL, c->quiet);
 	return 0;
 }
 

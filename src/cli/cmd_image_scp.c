@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/progress.h"
 
 struct scp_options {
@@ -68,6 +69,15 @@ static void print_amount(const struct engine_scp_result *r)
 	(void)fprintf(stderr, "%zu of %zu layers moved, %s of %s\n", r->moved_layers, r->layers, moved, all);
 }
 
+static void collect(struct engine *e, const struct engine_scp_result *r, bool quiet)
+{
+	autostrv struct strv fresh = {0};
+
+	for (size_t i = 0; i < r->ids.count; i++)
+		strv_push(&fresh, r->ids.items[i]);
+	collect_after(e, &fresh, quiet);
+}
+
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
 	autoclean(engine_scp_result_done) struct engine_scp_result result = {0};
@@ -91,6 +101,8 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	print(&result);
 	if (!o->quiet)
 		print_amount(&result);
+	if (result.fetched)
+		collect(e, &result, o->quiet);
 	return 0;
 }
 
@@ -108,14 +120,17 @@ static int run_send(void *global, void *options, const struct args *args, struct
 
 static int run_receive(void *global, void *options, const struct args *args, struct error *err)
 {
+	autoclean(engine_scp_result_done) struct engine_scp_result result = {0};
 	autoengine struct engine *e = NULL;
 
 	(void)options;
 	(void)args;
 	if (bothy_open(global, &e, err) < 0)
 		return -err->code;
-	int r = engine_scp_receive(e, STDIN_FILENO, STDOUT_FILENO, err);
+	int r = engine_scp_receive(e, STDIN_FILENO, STDOUT_FILENO, &result, err);
 
+	if (r == 0)
+		collect(e, &result, false);
 	return r == ENGINE_SCP_TOLD ? 125 : r;
 }
 

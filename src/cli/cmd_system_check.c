@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/list.h"
 
 struct check_options {
@@ -101,6 +102,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	int r;
 
 	(void)args;
+	collect_check_config();
 	r = list_new_unless_own(&kind, o->format, &list, err);
 	if (r == 0)
 		r = bothy_open(global, &e, err);

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "cli/bothy.h"
+#include "cli/collect.h"
 #include "cli/list.h"
 #include "cli/show.h"
 
@@ -240,6 +241,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	struct store *s;
 
 	(void)args;
+	collect_check_config();
 	if (bothy_open(global, &e, err) < 0 || engine_store(e, &s, err) < 0 || store_usage(s, true, &u, err) < 0)
 		return -err->code;
 	return o->verbose ? print_each(s, &u, o->format, err) : print_totals(&u, o->format, err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/collect.h"
 #include "cli/filter.h"
 
 static const char *const filter_keys[] = {"until", "&label", NULL};
@@ -103,6 +104,7 @@ int prune_run(void *global, const struct prune_options *o, bool partial, struct 
 
 	if (o->max.set && o->max.v <= 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "--max: expected a size above 0");
+	collect_check_config();
 	if (filters_parse(&o->filters, filter_keys, &filters, err) < 0 || bothy_open(global, &e, err) < 0 ||
 	    engine_store(e, &deciding.store, err) < 0)
 		return -err->code;

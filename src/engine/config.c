@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/toml.h"
+#include "engine/engine.h"
 #include "safepath/safepath.h"
 
 #define FILE_BYTES_MAX 65536
@@ -142,6 +143,13 @@ int engine_config_parse(const char *text, size_t len, const char *file, struct e
 		return -err->code;
 	*ret = config;
 	return 0;
+}
+
+int engine_config_check(struct error *err)
+{
+	struct engine_config config;
+
+	return engine_config_load(&config, err);
 }
 
 int engine_config_load(struct engine_config *ret, struct error *err)

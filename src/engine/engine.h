@@ -126,6 +126,10 @@ void engine_pulled_done(struct engine_pulled *p);
 int engine_collect(struct engine *e, char *const *fresh, size_t count, struct store_prune_result *ret,
 		   struct error *err);
 
+/* Can the configuration be read? Returns 0 (also when there is none), or <0: INVALID ("<file>: line 3: …"), DENIED, NOT_FOUND
+ * (the file that $BOTHY_CONFIG names). */
+int engine_config_check(struct error *err);
+
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* What `bothy run` was asked for; texts as typed, borrowed. Zeroed: nothing asked. */
@@ -374,6 +378,7 @@ struct engine_scp_options {
 };
 struct engine_scp_result {
 	struct arena arena;
+	bool fetched;                /* the images are here now, not on the other host */
 	struct spec_strs names, ids; /* of the image where it is now; empty where docker or podman loaded it */
 	const char *engine;          /* what is at the far end in place of bothy; NULL: bothy */
 	const char *said;            /* what that engine printed: not ours, to be neutralised */
@@ -384,11 +389,11 @@ struct engine_scp_result {
  * Returns 0, or <0: INVALID, NOT_FOUND, UNAVAILABLE (the other host; its own words are in the text). */
 int engine_scp(struct engine *e, const struct engine_scp_options *o, struct engine_scp_result *ret, struct error *err);
 void engine_scp_result_done(struct engine_scp_result *r);
-/* The far ends: offer image @name (for @platform; NULL: all that are here), or take what is offered, on these two streams. @out_fd of the sender is closed.
+/* The far ends: offer image @name (for @platform; NULL: all that are here), or take what is offered (@ret: what came), on these two streams. @out_fd of the sender is closed.
  * Returns 0, ENGINE_SCP_TOLD (it failed, and the other end knows why), <0. */
 #define ENGINE_SCP_TOLD 1
 int engine_scp_send(struct engine *e, const char *name, const char *platform, int in_fd, int out_fd, struct error *err);
-int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct error *err);
+int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct engine_scp_result *ret, struct error *err);
 
 /* The folder of the image that comes with bothy, NULL when it is not installed. Heap. */
 [[nodiscard]] char *engine_embedded_root(void);

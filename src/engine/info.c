@@ -75,6 +75,17 @@ static void set_cgroups(struct json *j, struct json *warnings)
 	set_str(j, "CgroupVersion", versions[host.mode]);
 }
 
+static void set_config(struct json *warnings)
+{
+	struct error why = {};
+	autofree char *text = NULL;
+
+	if (engine_config_check(&why) == 0)
+		return;
+	text = mem_printf("WARNING: %s", why.msg);
+	json_push(warnings, json_new_str(text));
+}
+
 static int set_store(struct engine *e, struct json *j, struct error *err)
 {
 	autoclean(store_usage_done) struct store_usage u = {};
@@ -110,6 +121,7 @@ int engine_info(struct engine *e, struct json **ret, struct error *err)
 	set_str(j, "DefaultRuntime", "bothy");
 	set_str(j, "StateDir", e->state);
 	set_cgroups(j, warnings);
+	set_config(warnings);
 	set_security(j);
 	set_str(j, "KernelVersion", names.release);
 	set_system(j);

@@ -58,6 +58,7 @@ static int pull_from(struct engine *e, const struct engine_scp_options *o, const
 
 	if (scp_receive(&s, &t, &ssh.program.to, ret, err) < 0)
 		return scp_ssh_failed(&ssh, err);
+	ret->fetched = true;
 	return scp_ssh_finish(&ssh, ret, err);
 }
 

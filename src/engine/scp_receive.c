@@ -86,7 +86,7 @@ int scp_receive(const struct scp_sink *s, const struct scp_talk *t, int *out, st
 	return load_archive(s, t->in, true, ret, err);
 }
 
-int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct error *err)
+int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct engine_scp_result *ret, struct error *err)
 {
 	autoclean(engine_scp_result_done) struct engine_scp_result result = {0};
 	const struct scp_sink s = {.engine = e};
@@ -101,5 +101,9 @@ int engine_scp_receive(struct engine *e, int in_fd, int out_fd, struct error *er
 	}
 	m.digests = result.ids;
 	m.names = result.names;
-	return scp_say(&t, &m, err);
+	if (scp_say(&t, &m, err) < 0)
+		return -err->code;
+	*ret = result;
+	result = (struct engine_scp_result){0};
+	return 0;
 }

@@ -235,6 +235,25 @@ def what_the_configuration_keeps(w):
         check_in(said, done.err)
     config.unlink()
     check_in("Warning: the configuration", bring(9).err)
+    # So it is for whoever looks after the store; each does its work nevertheless.
+    config.write_text("[gc\n")
+    for words in (["image", "prune", "-f"], ["image", "prune", "-a", "--dry-run"], ["system", "prune", "-f"], ["system", "df"], ["system", "df", "-v"],
+                  ["system", "check", "--quick"], ["artifact", "add", "-q", "team/file", config]):
+        done = bothy(*words)
+        check_equal((done.code, done.err.count("Warning: ")), (0, 1), f"{words}: {done!r}")
+        check_in("line 1", done.err, f"{words}")
+    check_in("WARNING: ", bothy("info").err)
+    check_in("line 1", bothy("info", "--format", "{{json .Warnings}}").out)
+    config.write_text("[gc]\nkeep = 1\n")
+    for words in (["image", "prune", "-f"], ["system", "df"], ["system", "check"], ["info"]):
+        check("arning" not in bothy(*words).err, f"{words}")
+    # What comes in as files counts, too.
+    config.write_text('[gc]\nmax = "1k"\n')
+    bring(9)
+    check_equal(names(), ["team/n9"])
+    check_in("Removed, as gc is configured: docker.io/team/n9:1", bothy("artifact", "add", "team/other", config).err)
+    config.write_text("[gc]\n")
+    bring(8)
     env["BOTHY_CONFIG"] = ""
     env["XDG_CONFIG_HOME"] = str(w.tmp / "config")
     (w.tmp / "config/bothy").mkdir(parents=True)

@@ -96,6 +96,24 @@ def pulls_from_a_host(w):
 
 
 @test
+def what_the_configuration_keeps(w):
+    """gc of bothy.toml holds at the end where an image came in, and there alone."""
+    far = Far(w)
+    two_versions(w)
+    config = w.tmp / "bothy.toml"
+    config.write_text('[gc]\nmax = "1k"\n')
+    gc = {"BOTHY_CONFIG": str(config)}
+    ok(w, "image", "scp", "team/app:1", "far::")
+    done = w.bothy("image", "scp", "-q", "team/app:2", "far::", env=gc)
+    check_in("Removed, as gc is configured: docker.io/team/app:1", done.err)
+    check_equal([line.split()[1] for line in far.images().splitlines()[1:]], ["2"])
+    check_equal(len(ok(w, "images", "-q").split()), 2, "the sender keeps his own")
+    done = w.bothy("image", "scp", "far::team/app:2", "team/app:back", env=gc)
+    check_in("Removed, as gc is configured: docker.io/team/app:1", done.err)
+    check_equal(len(ok(w, "images", "-q").split()), 1)
+
+
+@test
 def a_hostile_host_gives_no_names(w):
     """What comes has the name that was asked for, whatever the archive says; garbage is refused and leaves nothing."""
     far = Far(w, bothy=False)
