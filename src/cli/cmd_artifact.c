@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cli/bothy.h"
 #include "cli/collect.h"
+#include "cli/failures.h"
 #include "cli/list.h"
 #include "cli/progress.h"
 #include "cli/registry_options.h"
@@ -301,12 +302,8 @@ static int run_rm(void *global, void *options, const struct args *args, struct e
 	for (size_t i = 0; i < args->count; i++) {
 		struct error why = {0};
 
-		if (remove_one(store, args->items[i], c, &why) == 0)
-			continue;
-		if (failure)
-			(void)fprintf(stderr, "Error: %s\n", err->msg);
-		failure = -why.code;
-		*err = why;
+		if (remove_one(store, args->items[i], c, &why) < 0)
+			failure = failures_add(failure, &why, err);
 	}
 	return failure;
 }

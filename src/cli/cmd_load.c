@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "cli/bothy.h"
 #include "cli/collect.h"
+#include "cli/failures.h"
 #include "cli/progress.h"
 
 struct load_options {
@@ -75,12 +76,8 @@ static int load_all(struct engine *e, struct store *store, const struct strv *pa
 		int r = load_one(store, path, lo, o->quiet, &fresh, &why);
 
 		progress_end(progress);
-		if (r == 0)
-			continue;
-		if (failed)
-			(void)fprintf(stderr, "Error: %s\n", err->msg);
-		failed = r;
-		*err = why;
+		if (r < 0)
+			failed = failures_add(failed, &why, err);
 	}
 	collect_after(e, &fresh, o->quiet);
 	return failed;

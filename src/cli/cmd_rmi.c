@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "cli/bothy.h"
+#include "cli/failures.h"
 #include "cli/show.h"
 
 struct rmi_options {
@@ -78,12 +79,8 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	for (size_t i = 0; i < args->count; i++) {
 		struct error why = {};
 
-		if (remove_one(store, args->items[i], o, &why) == 0)
-			continue;
-		if (failed)
-			(void)fprintf(stderr, "Error: %s\n", err->msg);
-		failed = -why.code;
-		*err = why;
+		if (remove_one(store, args->items[i], o, &why) < 0)
+			failed = failures_add(failed, &why, err);
 	}
 	return failed;
 }

@@ -150,6 +150,9 @@ static int open_source(struct load *l, const char *path, int fd, struct error *e
 		const char *slash = strrchr(path, '/');
 
 		file = safepath_host_open(path, O_RDONLY | O_NONBLOCK, 0, err);
+		if (file < 0 && err->code == ENOENT)
+			return error_hint(
+				err, "name an archive or a layout folder; bothy pull brings in what a registry has");
 		if (file < 0)
 			return file;
 		fd = file;

@@ -334,6 +334,10 @@ def several_archives(w):
     check_equal((done.code, done.out), (125, "Loaded image: team/n0:1\nLoaded image: team/n2:1\n"))
     check_in("1.tar: this is no image", done.err)
     check_in("missing: No such file", done.err.replace("'", ""))
+    done = w.run([*load, w.tmp / "missing", w.tmp / "gone"])
+    check_equal((done.code, done.out), (125, ""))
+    check_equal([line.split(":")[0] for line in done.err.splitlines()], ["Error", "Error", "Hint"], "what is to be done is told once")
+    check_in("bothy pull", done.err)
     done = w.run([*load, w.tmp / "s0.tar", "-"], stdin=None)
     check_in("standard input", done.err)
     with open(w.tmp / "s1.tar", "rb") as archive:
