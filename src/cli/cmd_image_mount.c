@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bothy image mount and unmount: images as folders to look into. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/bothy.h"
 #include "cli/list.h"
 
@@ -16,12 +18,12 @@ struct mount_options {
 /* clang-format off */
 static const struct option mount_table[] = {
 	{"all", 'a', OPTION_BOOL, offsetof(struct mount_options, all), NULL, "mount all images", 0},
-	{"format", 0, OPTION_STRING, offsetof(struct mount_options, format), "FORMAT", "of the list of mounts: table, json (one array), or a template", 0},
+	{"format", 0, OPTION_STRING, offsetof(struct mount_options, format), "FORMAT", "how to show them: table, json (one array), or a template", 0},
 	OPTION_END,
 };
 
 static const struct list_field fields[] = {
-	{"id", "IMAGE ID"}, {"Repositories", "REPOSITORIES"}, {"mountpoint", "MOUNTPOINT"}, {NULL, NULL},
+	{"ID", "IMAGE ID"}, {"Repositories", "REPOSITORIES"}, {"Mountpoint", "MOUNTPOINT"}, {NULL, NULL},
 };
 static const struct list_kind kind = {.fields = fields};
 
@@ -32,85 +34,122 @@ static const struct option unmount_table[] = {
 };
 /* clang-format on */
 
-/* What an image is called: its first name, else its id. Heap. */
-static char *title(struct store *store, const char *id)
-{
-	autoclean(store_image_names_done) struct store_image_names names = {0};
-	struct error ignored;
+/* ---- what is printed ---- */
 
-	if (store_image_names(store, id, &names, &ignored) < 0 || names.name_count == 0)
-		return str_neutral(id);
-	return str_neutral(names.names[0].name);
+struct view {
+	struct store *store;
+	struct list *list; /* owned; a template's; NULL: the others */
+	struct json *all;  /* owned; podman's json is one array; NULL: the others */
+};
+
+static void view_done(struct view *v)
+{
+	list_free(v->list);
+	json_unref(v->all);
 }
 
-static struct json *mount_json(const struct store_mount *m, const char *name)
+static int view_begin(struct store *store, const char *format, struct view *ret, struct error *err)
 {
-	struct json *j = json_new_object(), *names = json_new_array();
+	ret->store = store;
+	if (!str_eq(format, "json"))
+		return list_new_unless_own(&kind, format, &ret->list, err);
+	ret->all = json_new_array();
+	return 0;
+}
 
-	json_push(names, json_new_str(name));
-	json_set(j, "id", json_new_str(m->image + 7));
-	json_set(j, "Repositories", names);
-	json_set(j, "mountpoint", json_new_str(m->path));
+/* All names of the image, in full. */
+static struct json *names_of(struct store *store, const char *id)
+{
+	autoclean(store_image_names_done) struct store_image_names names = {0};
+	struct json *j = json_new_array();
+	struct error ignored;
+
+	if (store_image_names(store, id, &names, &ignored) < 0)
+		return j;
+	for (size_t i = 0; i < names.name_count; i++)
+		json_push(j, json_new_str(names.names[i].name));
 	return j;
 }
 
-/* podman's json is one array. */
-static int print_array(const struct json *all)
+/* An image by its first name, else its id. Heap. */
+static char *title(struct store *store, const char *id)
+{
+	autojson struct json *names = names_of(store, id);
+
+	return str_neutral(json_len(names) ? json_str(json_at(names, 0)) : id);
+}
+
+/* Image @id is mounted at @path. @name: what it is called in lines; "" leaves the path alone. */
+static int view_add(struct view *v, const char *id, const char *name, const char *path, struct error *err)
+{
+	autofree char *shown = str_neutral(name), *place = str_neutral(path);
+	struct json *row;
+
+	if (!v->list && !v->all) {
+		printf("%s%s%s\n", shown, *shown ? " " : "", place);
+		return 0;
+	}
+	row = json_new_object();
+	json_set(row, v->all ? "id" : "ID", json_new_str(id + 7));
+	json_set(row, "Repositories", names_of(v->store, id));
+	json_set(row, v->all ? "mountpoint" : "Mountpoint", json_new_str(path));
+	if (v->list)
+		return list_add(v->list, row, err);
+	json_push(v->all, row);
+	return 0;
+}
+
+static int view_end(struct view *v, struct error *err)
 {
 	autobuf struct buf text = BUF_INIT(16 << 20);
 
-	if (json_write(all, true, &text))
-		printf("%s\n", buf_str(&text));
-	return 0;
+	if (v->all && json_write(v->all, true, &text)) {
+		list_print(buf_str(&text));
+		(void)putchar('\n');
+	}
+	return v->list ? list_end(v->list, err) : 0;
 }
 
-static int list(struct store *store, const struct mount_options *o, struct error *err)
+/* ---- mount ---- */
+
+static int list(struct view *v, struct error *err)
 {
 	autoclean(store_mounts_done) struct store_mounts mounts = {0};
-	const bool as_array = str_eq(o->format, "json");
-	autojson struct json *all = json_new_array();
-	autolist struct list *l = NULL;
 
-	if ((!as_array && list_new_unless_own(&kind, o->format, &l, err) < 0) ||
-	    store_mount_list(store, &mounts, err) < 0)
+	if (store_mount_list(v->store, &mounts, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < mounts.count; i++) {
-		autofree char *name = title(store, mounts.items[i].image), *path = str_neutral(mounts.items[i].path);
+		const struct store_mount *m = &mounts.items[i];
+		autofree char *name = title(v->store, m->image);
 
-		if (!mounts.items[i].live)
-			continue;
-		if (as_array)
-			json_push(all, mount_json(&mounts.items[i], name));
-		else if (!l)
-			printf("%s %s\n", name, path);
-		else if (list_add(l, mount_json(&mounts.items[i], name), err) < 0)
+		if (m->live && view_add(v, m->image, name, m->path, err) < 0)
 			return -err->code;
 	}
-	return as_array ? print_array(all) : l ? list_end(l, err) : 0;
-}
-
-static int mount_one(struct engine *e, const char *name, bool with_name, struct error *err)
-{
-	autofree char *path = NULL, *shown = str_neutral(name);
-
-	if (engine_image_mount(e, name, &path, err) < 0)
-		return -err->code;
-	printf("%s%s%s\n", with_name ? shown : "", with_name ? " " : "", path);
 	return 0;
 }
 
-static int mount_all(struct engine *e, struct store *store, struct error *err)
+static int mount_one(struct engine *e, struct view *v, const char *typed, bool with_name, struct error *err)
+{
+	autofree char *path = NULL, *id = NULL;
+
+	if (engine_image_mount(e, typed, &path, err) < 0)
+		return -err->code;
+	id = mem_printf("sha256:%s", strrchr(path, '/') + 1);
+	return view_add(v, id, with_name ? typed : "", path, err);
+}
+
+static int mount_all(struct engine *e, struct view *v, struct error *err)
 {
 	autoclean(store_image_list_done) struct store_image_list images = {0};
 
-	if (store_image_list(store, &images, err) < 0)
+	if (store_image_list(v->store, &images, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < images.count; i++) {
 		const struct store_image_row *row = &images.rows[i];
 
 		if (i > 0 && str_eq(row->id, images.rows[i - 1].id))
 			continue;
-		if (mount_one(e, row->name ? row->name : row->id, true, err) < 0)
+		if (mount_one(e, v, row->name ? row->name : row->id, true, err) < 0)
 			return -err->code;
 	}
 	return 0;
@@ -118,26 +157,29 @@ static int mount_all(struct engine *e, struct store *store, struct error *err)
 
 static int run_mount(void *global, void *options, const struct args *args, struct error *err)
 {
+	autoclean(view_done) struct view view = {0};
 	const struct mount_options *o = options;
 	autoengine struct engine *e = NULL;
 	struct store *store;
-	int r;
+	struct error unseen;
+	int r = 0;
 
 	if (o->all && args->count > 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "--all: takes no images");
-	r = bothy_open(global, &e, err);
-	if (r == 0)
-		r = engine_store(e, &store, err);
-	if (r < 0)
-		return r;
+	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
+	    view_begin(store, o->format, &view, err) < 0)
+		return -err->code;
 	if (o->all)
-		return mount_all(e, store, err);
-	if (args->count == 0)
-		return list(store, o, err);
+		r = mount_all(e, &view, err);
+	else if (args->count == 0)
+		r = list(&view, err);
 	for (size_t i = 0; r == 0 && i < args->count; i++)
-		r = mount_one(e, args->items[i], args->count > 1, err);
-	return r;
+		r = mount_one(e, &view, args->items[i], args->count > 1, err);
+	/* What was mounted before a failure is told all the same. */
+	return r < 0 ? (void)view_end(&view, &unseen), r : view_end(&view, err);
 }
+
+/* ---- unmount ---- */
 
 static int unmount_one(struct engine *e, const char *name, bool force, struct error *err)
 {
@@ -189,7 +231,8 @@ const struct command cmd_image_mount = {
 	.details =
 		"The mount lies below the state folder and stays until `bothy image unmount` or a restart of the machine. An image that "
 		"is mounted cannot be removed. Needs root, or a user namespace of one's own.",
-	.examples = "  ls $(bothy image mount debian:12)/etc",
+	.examples = "  ls $(bothy image mount debian:12)/etc\n"
+		    "  bothy image mount --format '{{.Mountpoint}}'    where all mounts are",
 	.options = mount_table,
 	.options_size = sizeof(struct mount_options),
 	.min_args = 0,

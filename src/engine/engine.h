@@ -308,7 +308,7 @@ int engine_manifest_read(struct engine *e, const char *name, const struct engine
 /* The full name of a list that is here; in @a. <0: NOT_FOUND. */
 int engine_list_find(struct engine *e, const char *name, struct arena *a, const char **ret_full, struct error *err);
 
-/* Mount image @name_or_id read-only below the state and say where (heap). Once mounted it is told where that was. The image cannot be
+/* Mount image @name_or_id read-only below the state and say where (heap): <folder>/<hex of its id>. Once mounted it is told where that was. The image cannot be
  * removed while it is mounted; after a restart of the machine it can. Changes the working directory meanwhile.
  * Returns 0, or <0: DENIED (a plain user: mounts need a user namespace; the hint says how), as store_image_find. */
 int engine_image_mount(struct engine *e, const char *name_or_id, char **ret_path, struct error *err);

@@ -304,6 +304,17 @@ def mount_and_unmount(w):
         check_equal(ok(w, "image", "mount", "team/app:1").strip(), place, "once more")
         check_equal(ok(w, "image", "mount"), f"docker.io/team/app:1 {place}\n")
         check_equal(json.loads(ok(w, "image", "mount", "--format", "json"))[0]["mountpoint"], place)
+        ok(w, "tag", "team/app:1", "team/app:also")
+        both = ["docker.io/team/app:1", "docker.io/team/app:also"]
+        for words in ((), ("team/app:1",), ("-a",)):
+            shown = json.loads(ok(w, "image", "mount", "--format", "json", *words))
+            check_in((whole, both, place), [(m["id"], m["Repositories"], m["mountpoint"]) for m in shown], f"{words}")
+            check_in(f"{whole} {place}", ok(w, "image", "mount", "--format", "{{.ID}} {{.Mountpoint}}", *words).splitlines(), f"{words}")
+        check_in("did you mean .Mountpoint", w.bothy("image", "mount", "--format", "{{.MountPoint}}", "team/app:1").err)
+        done = w.bothy("image", "mount", "--format", "json", "team/app:1", "team/none")
+        check_equal((done.code, [m["mountpoint"] for m in json.loads(done.out)]), (125, [place]), "what was mounted before a failure is told")
+        ok(w, "rmi", "team/app:also")
+        ok(w, "image", "unmount", "team/base:1")
         check_in(f"  mount      {place}\n", ok(w, "image", "tree", "--why", "team/app:1"))
         done = w.run(["touch", f"{place}/x"])
         check_in("Read-only file system", done.err)
