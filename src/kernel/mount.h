@@ -64,8 +64,9 @@ int mount_attach_at(int fd, int dirfd, const char *path, struct error *err);
  * mount(2) through /proc/self/fd. */
 int mount_set_propagation(int target_fd, uint64_t propagation, bool recursive, struct error *err);
 
-/* pivot_root(".", ".") with the root at @root_fd, then detach the old root; afterwards cwd is the new "/".
- * Source: pivot_root(2) NOTES. */
+/* pivot_root(".", ".") with the root at @root_fd, then detach the old root and all that was mounted over "/"; afterwards cwd
+ * is the new "/", on which nothing lies. <0: EINVAL (the present root is no mount that can be exchanged), EBUSY (what lies on the new root,
+ * or over the old one, cannot be unmounted). Source: pivot_root(2) NOTES. */
 int mount_pivot(int root_fd, struct error *err);
 /* --no-pivot: MS_MOVE the root over "/" and chroot; before that every mount outside is detached or made private, and the
  * procfs and sysfs mounts of the host are removed (they would leave unmasked copies reachable). */

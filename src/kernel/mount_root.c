@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/stat.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -18,9 +19,45 @@
 #include "base/str.h"
 #include "kernel/mount_internal.h"
 
+/* Whether the mount of @root_fd is what lies topmost on "/": 1, 0 or <0. The root itself may be hidden by what was mounted on
+ * it; a path that starts there stays beneath, but ".." of the root leads to the top, and so does setns(2) to our mount
+ * namespace. (Before Linux 5.8 there are no numbers of mounts; then the directories are compared.) */
+static int root_is_on_top(int root_fd, struct error *err)
+{
+	const unsigned mask = STATX_INO | STATX_MNT_ID;
+	const int how = AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+	struct statx root = {};
+	struct statx top = {};
+
+	if (syscall(SYS_statx, root_fd, "", AT_EMPTY_PATH | how, mask, &root) < 0 ||
+	    syscall(SYS_statx, AT_FDCWD, "/..", how, mask, &top) < 0)
+		return error_sys(err, errno, "look at what lies on the root directory");
+	return root.stx_mnt_id == top.stx_mnt_id && root.stx_ino == top.stx_ino &&
+	       root.stx_dev_major == top.stx_dev_major && root.stx_dev_minor == top.stx_dev_minor;
+}
+
+/* Unmount the working directory, the old root, which lies on top of the new one. umount(2) takes the top of what is stacked there,
+ * and a mount that hid the old root ("/" mounted over) came along with it: the top ones go first. */
+static int drop_old_root(int root_fd, struct error *err)
+{
+	int on_top = 0;
+
+	while (on_top == 0) {
+		if (syscall(SYS_umount2, ".", MNT_DETACH) < 0)
+			return errno == EINVAL
+				       ? error_set(err, ERROR_INVALID, EBUSY,
+						   "unmount the old root: something that cannot be unmounted lies on "
+						   "it, or on the new root directory")
+				       : error_sys(err, errno, "unmount the old root");
+		on_top = root_is_on_top(root_fd, err);
+	}
+	return on_top < 0 ? on_top : 0;
+}
+
 int mount_pivot(int root_fd, struct error *err)
 {
 	autofd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
 	if (old < 0)
 		return error_sys(err, errno, "open the present root directory");
@@ -41,8 +78,9 @@ int mount_pivot(int root_fd, struct error *err)
 		return error_sys(err, errno, "enter the old root directory");
 	if (syscall(SYS_mount, NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return error_sys(err, errno, "cut the old root off from the host's mounts");
-	if (syscall(SYS_umount2, ".", MNT_DETACH) < 0)
-		return error_sys(err, errno, "unmount the old root");
+	r = drop_old_root(root_fd, err);
+	if (r < 0)
+		return r;
 	if (chdir("/") < 0)
 		return error_sys(err, errno, "enter the new root directory");
 	return 0;
@@ -182,7 +220,11 @@ int mount_move_root(int root_fd, struct error *err)
 	r = remove_host_proc(root, err);
 	if (r < 0)
 		return r;
-	if (syscall(SYS_mount, ".", "/", NULL, MS_MOVE, NULL) < 0)
+	/* Where it lies on "/" already, the kernel refuses to move it onto itself. */
+	r = root_is_on_top(root_fd, err);
+	if (r < 0)
+		return r;
+	if (r == 0 && syscall(SYS_mount, ".", "/", NULL, MS_MOVE, NULL) < 0)
 		return error_sys(err, errno, "move the container's root directory over '/'");
 	if (chroot(".") < 0)
 		return error_sys(err, errno, "make the container's root directory '/' (chroot)");

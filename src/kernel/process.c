@@ -73,7 +73,7 @@ int process_unshare(uint64_t flags, struct error *err)
 {
 	if (unshare((int)flags) == 0)
 		return 0;
-	return error_sys(err, errno, "make a new %s", process_ns_flag_name(flags));
+	return error_sys(err, errno, "make %s%s", flags & (flags - 1) ? "new " : "a new ", process_ns_flag_name(flags));
 }
 
 /* With caps over the new user namespace we can be its root; groups first, while we may. */

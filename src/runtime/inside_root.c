@@ -89,6 +89,9 @@ int inside_pivot(struct launch *l, const struct plan_step *s, struct error *err)
 	r = l->opt->no_pivot ? mount_move_root(l->new_root, err) : mount_pivot(l->new_root, err);
 	if (r < 0 && !l->opt->no_pivot && r == -EINVAL)
 		return error_hint(err, "when '/' is an initramfs, pivot_root is impossible: use --no-pivot");
+	if (r == -EBUSY)
+		return error_hint(
+			err, "a mount whose destination is '/' would hide the root directory: make it the root.path");
 	return r;
 }
 

@@ -436,6 +436,26 @@ def fail_each_step(w, bundle, *others):
     check(failed > 20, f"only {failed} steps failed: is the injection working?")
 
 
+@test(root=True)
+def caller_whose_root_is_mounted_over(w):
+    """The caller's root lies beneath what was mounted on "/". Both must go, for from the new root ".." leads to what lies on it."""
+    (w.tmp / "marker").write_text("the host")
+    bundle = w.bundle(["sh", "-c", f"cat /..{w.tmp}/marker; cat /proc/self/mountinfo"])
+    done = w.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs hides-it / && exec "$@"', "sh",
+                  w.bin / "bothy-oci", "--root", w.tmp / "state", "run", "--bundle", bundle, w.id()])
+    check_equal(done.code, 0, repr(done))
+    roots = [line for line in done.out.splitlines() if line.split()[4] == "/"]
+    check("the host" not in done.out and "hides-it" not in done.out and len(roots) == 1, repr(done))
+
+
+@test
+def a_mount_on_the_root_itself_is_refused(w):
+    """It would be the root of those who enter the mount namespace later, and of nobody who was there before."""
+    for place in ("/", "/.", "/proc/.."):
+        done = w.run_bundle(["true"], lambda c, place=place: c["mounts"].append({"destination": place, "type": "tmpfs", "source": "tmpfs"}))
+        check(done.code != 0 and "on the new root directory" in done.err and "root.path" in done.err, f"{place}: {done!r}")
+
+
 @test
 def bad_configs_name_the_field(w):
     cases = [

@@ -297,6 +297,115 @@ TEST(pivot_root)
 	(void)rmdir(base);
 }
 
+/* Something is mounted over "/", of which our root lies beneath. */
+static void hide_root(void)
+{
+	struct error err;
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = mount_new("tmpfs", NULL, NULL, 0, NULL, 0, 0, &err);
+
+	CHECK(fd >= 0);
+	CHECK(mkdirat(fd, "usr", 0755) == 0);
+	CHECK_INT(mount_attach(fd, root, "/", &err), 0);
+	close(fd);
+	close(root);
+}
+
+/* Neither what hid the old root nor the old root itself stays, and the new one is the mount namespace's. */
+static void pivot_from_a_hidden_root(void)
+{
+	struct error err;
+	int host;
+	int fd;
+
+	if (!set_up())
+		return;
+	host = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	hide_root();
+	fd = new_root();
+	hide_root();
+	CHECK_INT(mount_pivot(fd, &err), 0);
+	check_new_root();
+	CHECK_INT(unshare(CLONE_NEWUSER), 0); /* refused to a process whose root is not that of its mount namespace */
+	(void)unlinkat(host, base + 5, AT_REMOVEDIR);
+	close(host);
+}
+
+TEST(pivot_root_from_a_hidden_root)
+{
+	in_child(pivot_from_a_hidden_root);
+}
+
+static int root_over_root(struct error *err)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = mount_new("tmpfs", NULL, NULL, 0, NULL, 0, 0, err);
+
+	CHECK(fd >= 0 && mkdirat(fd, "here", 0755) == 0 && mkdirat(fd, "proc", 0755) == 0);
+	CHECK_INT(mount_attach(fd, root, "/", err), 0);
+	close(root);
+	(void)rmdir(base);
+	return fd;
+}
+
+static void pivot_over_root(void)
+{
+	struct error err;
+
+	if (!set_up())
+		return;
+	hide_root();
+	CHECK_INT(mount_pivot(root_over_root(&err), &err), 0);
+	check_new_root();
+	CHECK_INT(unshare(CLONE_NEWUSER), 0);
+}
+
+TEST(pivot_root_to_what_lies_on_the_root)
+{
+	in_child(pivot_over_root);
+}
+
+static void move_over_root(void)
+{
+	struct error err;
+
+	if (!set_up())
+		return;
+	CHECK_INT(mount_move_root(root_over_root(&err), &err), 0);
+	check_new_root();
+	CHECK_INT(unshare(CLONE_NEWUSER), 0);
+}
+
+TEST(move_root_that_lies_on_the_root)
+{
+	in_child(move_over_root);
+}
+
+/* What lies on the new root would be the root of all who enter the mount namespace. */
+static void pivot_to_a_hidden_root(void)
+{
+	struct error err;
+	int host;
+	int top;
+	int fd;
+
+	if (!set_up())
+		return;
+	host = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = new_root();
+	top = mount_new("tmpfs", NULL, NULL, 0, NULL, 0, 0, &err);
+	CHECK_INT(mount_attach(top, fd, "/", &err), 0);
+	CHECK_INT(mount_pivot(fd, &err), -EBUSY);
+	CHECK_CONTAINS(err.msg, "on the new root directory");
+	(void)unlinkat(host, base + 5, AT_REMOVEDIR);
+	close(host);
+}
+
+TEST(pivot_root_to_a_hidden_root)
+{
+	in_child(pivot_to_a_hidden_root);
+}
+
 static void move(void)
 {
 	struct error err;
