@@ -175,6 +175,22 @@ class Surroundings:
 # ---- the world a test runs in --------------------------------------------------------------------------------------------
 
 
+def descendants(pid):
+    """The processes below @pid, as the kernel lists its threads' children."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in read(task).split():
+            found += [child, *descendants(child)]
+    return found
+
+
+def activity(pid):
+    """The state of a process, and how often it stopped running."""
+    fields = dict(line.split(":", 1) for line in read(f"/proc/{pid}/status").splitlines())
+    switches = [fields.get(f"{kind}_ctxt_switches", "").strip() for kind in ("voluntary", "nonvoluntary")]
+    return fields.get("State", "").strip()[:1], switches
+
+
 class Result:
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
@@ -304,6 +320,17 @@ class World:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still waiting for {what} after {seconds} s")
             time.sleep(0.02)
+
+    def wait_until_idle(self, pid):
+        """Until every process below @pid sleeps, and none of them has run between two looks."""
+        last = []
+
+        def idle():
+            now = [activity(child) for child in descendants(pid)]
+            same, last[:] = now == last, now
+            return same and all(state == "S" for state, _ in now)
+
+        self.wait_for(idle, f"the processes below {pid} to have nothing to do")
 
     def close_services(self):
         for service in reversed(self.services):

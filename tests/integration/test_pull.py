@@ -200,14 +200,14 @@ def size_of(path):
 
 
 def held_pull(w, registry, image, name, limit):
-    """A pull that has got nearly @limit bytes of its last layer and waits for more."""
+    """A pull that has got nearly @limit bytes of its last layer, all of which its worker has, and waits for more."""
     gate, file = Gate(registry, limit), partial(w, image.layers[-1])
     before = size_of(file)
     child = start_pull(w, f"{gate.host}/{name}")
     check(gate.held.wait(30), "the pull never came to the layer")
     # Large blobs are written in pieces of half a megabyte.
     w.wait_for(lambda: size_of(file) >= before + limit // 2, f"the partial file, which has {size_of(file)} bytes")
-    time.sleep(0.3)
+    w.wait_until_idle(child.pid)
     return gate, child
 
 
