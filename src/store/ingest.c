@@ -28,9 +28,7 @@
 #include "base/str.h"
 
 #define WORKERS_MAX STORE_INGEST_FDS /* with those that wait for another command */
-#define ACTIVE_MAX 8
-#define ACTIVE_MIN 4   /* a network is slower than a processor */
-#define ATTEMPTS_MAX 4 /* the store's bytes, a kept beginning, a mirror, the registry itself */
+#define ATTEMPTS_MAX 4               /* the store's bytes, a kept beginning, a mirror, the registry itself */
 #define PIPE_BYTES (1 << 20)
 #define DRAIN_NS (3 * NS_PER_S)
 
@@ -391,13 +389,6 @@ static int start(struct store_ingest *g, struct ingest_job *j, struct error *err
 	return in < 0 ? in : start_worker(g, j, in, err);
 }
 
-static size_t active_max(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < ACTIVE_MIN ? ACTIVE_MIN : n > ACTIVE_MAX ? ACTIVE_MAX : (size_t)n;
-}
-
 /* The largest first: it is what the others are finished before. */
 static struct ingest_job *next_job(struct store_ingest *g)
 {
@@ -415,7 +406,7 @@ static struct ingest_job *next_job(struct store_ingest *g)
 
 static int start_some(struct store_ingest *g, struct error *err)
 {
-	const size_t max = active_max();
+	const size_t max = workers_at_once();
 	struct ingest_job *j;
 
 	for (;;) {

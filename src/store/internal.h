@@ -160,6 +160,9 @@ struct worker_task {
 	uint32_t nice;                 /* worker_nice */
 };
 int worker_start_task(struct store *s, const struct worker_task *task, struct worker *ret, struct error *err);
+/* How many workers unpack layers at a time, at most WORKERS_AT_ONCE_MAX. */
+#define WORKERS_AT_ONCE_MAX 8
+size_t workers_at_once(void);
 /* How far the worker for a layer of @size bytes stands back behind that for the largest one, so that all end together: who is
  * left alone at the end cannot keep all processors busy. A step of niceness is a fourth more or less time (sched(7)). */
 uint32_t worker_nice(int64_t size, int64_t largest);

@@ -9,7 +9,7 @@
  *      images, look whether anything that was there has been removed meanwhile (then back to 3, without images), commit
  * A crash before the commit leaves a staging folder without an owner and perhaps unrecorded files: the next load removes both.
  */
-#include "store/staged.h"
+#include "store/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,21 +23,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define WORKERS_MIN 4
-#define WORKERS_MAX 8
 #define COPY_BYTES (1u << 20)
-
-struct load {
-	struct store *store;
-	const struct store_load_options *options;
-	struct staged staged;
-	struct archive archive;
-	struct worker_answer split;
-	struct archive_images images;
-	int source;  /* borrowed: where the archive is read */
-	int *inputs; /* owned; of the layers that are unpacked, each owned; their positions say how far it is */
-	struct store_watched *watched; /* owned; as many as inputs */
-};
+#define TELL_NS (NS_PER_S / 10)
 
 static void load_done(struct load *l)
 {
@@ -47,25 +34,17 @@ static void load_done(struct load *l)
 	staged_done(&l->staged);
 }
 
-/* ---- who watches ----
+/* ---- 1: the source ---- */
 
- * The worker has its input from us, and so its position is ours to see. */
-
-static uint64_t position(int fd)
-{
-	off_t at = fd < 0 ? -1 : lseek(fd, 0, SEEK_CUR);
-
-	return at < 0 ? 0 : (uint64_t)at;
-}
-
+/* How far the archive is: of a file by where it is read, of a pipe by what has been taken out of it. */
 static void archive_state(const struct load *l, enum store_watched_state state, const struct worker_answer *so_far)
 {
-	struct store_watched w = {.digest = "archive", .state = state, .at = position(l->source)};
+	struct store_watched w = {.digest = "archive", .state = state, .at = load_position(l->source)};
 	struct stat st;
 
 	if (fstat(l->source, &st) == 0 && S_ISREG(st.st_mode)) {
 		w.size = (uint64_t)st.st_size;
-	} else { /* a pipe: what has been taken out of it */
+	} else {
 		w.at = 0;
 		for (size_t i = 0; i < so_far->member_count; i++)
 			w.at += (uint64_t)so_far->members[i].size;
@@ -78,59 +57,11 @@ static void watch_archive(void *arg, const struct worker_answer *so_far)
 	archive_state(arg, STORE_WATCHED_READING, so_far);
 }
 
-static void watch_layers(void *arg, const struct worker_answer *so_far)
-{
-	const struct load *l = arg;
-
-	(void)so_far;
-	for (size_t i = 0; i < l->staged.layer_count; i++) {
-		struct store_watched *w = &l->watched[i];
-
-		if (w->state == STORE_WATCHED_LOADING)
-			w->at = position(l->inputs[i]);
-	}
-	l->options->watch(l->options->watch_arg, l->watched, l->staged.layer_count);
-}
-
-static void layer_state(struct load *l, size_t i, enum store_watched_state state)
-{
-	l->watched[i].state = state;
-	if (state == STORE_WATCHED_LOADED)
-		l->watched[i].at = l->watched[i].size;
-	if (l->options->watch)
-		watch_layers(l, NULL);
-}
-
-static void watch_end(struct load *l, size_t count)
-{
-	for (size_t i = 0; l->inputs && i < count; i++)
-		fd_close(&l->inputs[i]);
-	free(l->inputs);
-	free(l->watched);
-	l->inputs = NULL;
-	l->watched = NULL;
-}
-
-static void watch_begin(struct load *l)
-{
-	const size_t count = l->staged.layer_count;
-
-	l->inputs = mem_alloc((count + 1) * sizeof(*l->inputs));
-	l->watched = mem_zalloc(count + 1, sizeof(*l->watched));
-	for (size_t i = 0; i < count; i++) {
-		l->inputs[i] = FD_NONE;
-		l->watched[i].digest = l->staged.layers[i].blob;
-	}
-}
-
-/* ---- 1: the source ---- */
-
 static int split_archive(struct load *l, int fd, struct error *err)
 {
 	autoclean(worker_done) struct worker w = WORKER_NONE;
 
 	l->source = fd;
-
 	if (worker_start(l->store, UNPACK_SPLIT, &l->staged.limits, fd, l->staged.staging.fd, &w, err) < 0 ||
 	    worker_finish_watched(&w, l->options->watch ? watch_archive : NULL, l, &l->split, err) < 0)
 		return -err->code;
@@ -173,7 +104,24 @@ static int open_source(struct load *l, const char *path, int fd, struct error *e
 
 /* ---- 3: staging ---- */
 
-static int copy_hashed(int from, int to, int64_t size, unsigned char out[static DIGEST_RAW_BYTES], struct error *err)
+/* @count more bytes of a layout folder are here. */
+static void note_copied(struct load *l, size_t count)
+{
+	const int64_t now = clock_monotonic_ns();
+	struct store_watched w = {.digest = "folder", .state = STORE_WATCHED_READING, .size = l->to_copy};
+
+	l->copied += count;
+	w.at = l->copied;
+	if (w.at >= w.size)
+		w.state = STORE_WATCHED_READ;
+	if (!l->options->watch || l->to_copy == 0 || (w.state == STORE_WATCHED_READING && now - l->told_ns < TELL_NS))
+		return;
+	l->told_ns = now;
+	l->options->watch(l->options->watch_arg, &w, 1);
+}
+
+static int copy_hashed(struct load *l, int from, int to, int64_t size, unsigned char out[static DIGEST_RAW_BYTES],
+		       struct error *err)
 {
 	autofree unsigned char *data = mem_alloc(COPY_BYTES);
 	struct digest digest;
@@ -193,6 +141,7 @@ static int copy_hashed(int from, int to, int64_t size, unsigned char out[static 
 		int r = fd_write_all(to, data, (size_t)n);
 		if (r < 0)
 			return error_sys(err, -r, "cannot write");
+		note_copied(l, (size_t)n);
 	}
 	digest_end(&digest, out);
 	return 0;
@@ -228,7 +177,7 @@ static int stage_layer_blob(struct load *l, const struct archive_blob *blob, str
 		autofd int out =
 			safepath_create_file(l->staged.staging.fd, b->file, O_WRONLY, 0600, SAFEPATH_KEEP, err);
 
-		if (out < 0 || copy_hashed(in, out, size, raw, err) < 0)
+		if (out < 0 || copy_hashed(l, in, out, size, raw, err) < 0)
 			return error_wrap(err, "copy blob %s", blob->digest);
 		digest_text(raw, is);
 	}
@@ -281,8 +230,45 @@ static int stage_indexes(struct load *l, struct error *err)
 	return 0;
 }
 
+static int compare_digests(const void *a, const void *b)
+{
+	return strcmp((*(const struct archive_blob *const *)a)->digest,
+		      (*(const struct archive_blob *const *)b)->digest);
+}
+
+/* Of a layout folder: how much is to be copied, as the descriptors say it. What is wrong with one is told when it is staged. */
+static void count_copies(struct load *l)
+{
+	autofree const struct archive_blob **blobs = NULL;
+	struct error later;
+	size_t count = 0;
+
+	l->to_copy = l->copied = 0;
+	for (size_t i = 0; i < l->images.count; i++) {
+		const struct archive_image *image = &l->images.items[i];
+
+		if (store_image_complete(l->store, image->id, &later) != 0)
+			continue;
+		for (size_t n = 0; n < image->parsed->diff_ids.count; n++)
+			VEC_PUSH(blobs, count) = &image->layers[n];
+	}
+	for (size_t i = 0; i < l->images.index_count; i++) {
+		for (size_t n = 0; n < l->images.indexes[i].blob_count; n++)
+			VEC_PUSH(blobs, count) = &l->images.indexes[i].blobs[n];
+	}
+	if (count)
+		qsort(blobs, count, sizeof(*blobs), compare_digests);
+	for (size_t i = 0; i < count; i++) {
+		if ((i == 0 || !str_eq(blobs[i]->digest, blobs[i - 1]->digest)) &&
+		    staged_blob_known(&l->staged, blobs[i]->digest, blobs[i]->size, &later) == 0)
+			l->to_copy += (uint64_t)blobs[i]->size;
+	}
+}
+
 static int stage_images(struct load *l, struct error *err)
 {
+	if (l->options->watch && l->archive.layout_fd >= 0)
+		count_copies(l);
 	for (size_t i = 0; i < l->images.count; i++) {
 		const struct archive_image *image = &l->images.items[i];
 		int known = store_image_complete(l->store, image->id, err);
@@ -293,61 +279,6 @@ static int stage_images(struct load *l, struct error *err)
 			return error_wrap(err, "image %s", image->names.count ? image->names.items[0] : image->id);
 	}
 	return stage_indexes(l, err);
-}
-
-static int start_layer(struct load *l, size_t i, struct error *err)
-{
-	struct staged_layer *n = &l->staged.layers[i];
-	struct stat st;
-
-	l->inputs[i] = staged_open_blob(&l->staged, n->blob, err);
-	if (l->inputs[i] < 0 || staged_layer_folder(&l->staged, n, err) < 0)
-		return -err->code;
-	if (fstat(l->inputs[i], &st) == 0)
-		l->watched[i].size = (uint64_t)st.st_size;
-	if (worker_start(l->store, UNPACK_LAYER, &l->staged.limits, l->inputs[i], n->dir_fd, &n->worker, err) < 0)
-		return -err->code;
-	layer_state(l, i, STORE_WATCHED_LOADING);
-	return 0;
-}
-
-static int finish_layer(struct load *l, size_t i, struct error *err)
-{
-	autoclean(worker_answer_done) struct worker_answer answer = {0};
-	struct staged_layer *n = &l->staged.layers[i];
-
-	if (worker_finish_watched(&n->worker, l->options->watch ? watch_layers : NULL, l, &answer, err) < 0)
-		return error_wrap(err, "layer %s", n->blob);
-	fd_close(&l->inputs[i]);
-	layer_state(l, i, STORE_WATCHED_LOADED);
-	return staged_layer_finish_take(&l->staged, n, &answer, err);
-}
-
-static size_t worker_count(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	/* More than processors: a worker that waits for the disk, or has ended while a larger one is waited for, costs none. */
-	return n < WORKERS_MIN ? WORKERS_MIN : n > WORKERS_MAX ? WORKERS_MAX : (size_t)n;
-}
-
-/* Layers do not depend on each other until they are stacked: some workers at a time, waited for in order. */
-static int unpack_layers(struct load *l, struct error *err)
-{
-	size_t started = 0, window = worker_count(), count = l->staged.layer_count;
-	int r = 0;
-
-	watch_begin(l);
-	for (size_t i = 0; i < count && r == 0; i++) {
-		while (r == 0 && started < count && started < i + window)
-			r = start_layer(l, started++, err);
-		if (r == 0)
-			r = finish_layer(l, i, err);
-	}
-	for (size_t i = 0; r == 0 && i < count; i++)
-		staged_layer_adopt(&l->staged, &l->staged.layers[i]);
-	watch_end(l, count);
-	return r;
 }
 
 /* ---- 5: publishing ---- */
@@ -523,7 +454,7 @@ static int bring_in(struct load *l, struct store_load_result *ret, struct error 
 {
 	for (int round = 0; round < STAGED_ROUNDS; round++) {
 		store_load_result_done(ret);
-		if (stage_images(l, err) < 0 || unpack_layers(l, err) < 0)
+		if (stage_images(l, err) < 0 || load_unpack_layers(l, err) < 0)
 			return -err->code;
 		int r = publish(l, ret, err);
 

@@ -28,6 +28,7 @@
 
 #define ANSWER_MAX_BYTES (64u << 20) /* names of a hundred thousand members */
 #define IMPLIED_MAX_COUNT 65536u
+#define WORKERS_AT_ONCE_MIN 4
 #define NICE_MAX 7u /* a fifth of the processor time of who is not */
 #define PASSWD_MAX_BYTES (1u << 20)
 #define TICK_MS 100
@@ -300,6 +301,16 @@ int worker_start(struct store *s, enum unpack_kind kind, const struct unpack_lim
 		.kind = kind, .limits = limits, .in_fd = in_fd, .dir_fd = dir_fd, .partial_fd = FD_NONE};
 
 	return worker_start_task(s, &task, ret, err);
+}
+
+size_t workers_at_once(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	/* More than processors: a worker that waits for network or disk, or for a larger one to end, costs none. */
+	return n < WORKERS_AT_ONCE_MIN   ? WORKERS_AT_ONCE_MIN
+	       : n > WORKERS_AT_ONCE_MAX ? WORKERS_AT_ONCE_MAX
+					 : (size_t)n;
 }
 
 uint32_t worker_nice(int64_t size, int64_t largest)

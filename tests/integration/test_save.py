@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -350,6 +351,25 @@ def several_archives(w):
         check_in(said, done.err)
 
 
+def noise(seed, size):
+    """A layer that no packing makes smaller."""
+    return hostile.entry(f"file{seed}", random.Random(seed).randbytes(size)) + hostile.END
+
+
+@test
+def the_largest_layer_first(w):
+    """As in a pull: whatever is alone at the end cannot keep all processors busy."""
+    sizes = [1, 5, 2, 4, 3, 6]
+    forms.write_folder(w.tmp / "folder", forms.oci_files([noise(n, n * 100_000) for n in sizes]))
+    done = w.run([w.bin / "bothy", "--root", w.tmp / "lib", "load", "--progress", "json", "--name", "team/a", w.tmp / "folder"])
+    check_equal(done.code, 0, f"{done!r}")
+    events = [json.loads(line) for line in done.err.splitlines()]
+    begun = list(dict.fromkeys(e["total"] // 100_000 for e in events if e["status"] == "Loading"))
+    check_equal(begun, sorted(sizes, reverse=True))
+    check_equal(sorted(e["total"] // 100_000 for e in events if e["status"] == "Loaded"), sorted(sizes))
+    forms.check_consistent(w.tmp / "lib", True)
+
+
 @test
 def how_far_it_is(w):
     """Nothing without a terminal; lines, JSON and bars on request, for files, pipes and folders."""
@@ -368,13 +388,26 @@ def how_far_it_is(w):
     for n, source in enumerate((w.tmp / "s.tar", w.tmp / "folder")):
         done = w.run([w.bin / "bothy", "--root", w.tmp / f"lib{n}", "load", "--progress", "plain", source])
         lines = [line.split(": ")[1].split(" ")[0] for line in done.err.splitlines()]
-        check_equal(lines, (["Reading", "Read"] if n == 0 else []) + ["Loading", "Loaded"], f"{source}: {done!r}")
+        check_equal(lines, ["Reading", "Read", "Loading", "Loaded"], f"{source}: {done!r}")
     done = w.run(["sh", "-c", f"cat {w.tmp}/s.tar | {w.bin}/bothy --root {w.tmp}/lib2 load --progress json"])
     check(all(line.startswith("{") for line in done.err.splitlines()), f"{done!r}")
     events = [json.loads(line) for line in done.err.splitlines()]
     read = [e for e in events if e["status"] == "Read"]
     check(len(read) == 1 and read[0]["current"] > size and read[0]["total"] == 0, f"{events}")
     check_equal(events[-1], {"id": events[-1]["id"], "status": "Loaded", "current": size, "total": size})
+    # Of a folder what is copied, each blob once; what is here already is not.
+    layers = [noise(n, 3_000_000) for n in range(2)]
+    forms.write_folder(w.tmp / "two", forms.oci_files([*layers, layers[0]]))
+    forms.write_folder(w.tmp / "three", forms.oci_files([*layers, noise(2, 2_000_000)]))
+    copied = []
+    for source in ("two", "three", "three"):
+        done = w.run([*bothy[:2], w.tmp / "lib4", "load", "--progress", "json", "--name", f"team/{source}", w.tmp / source])
+        check_equal(done.code, 0, f"{done!r}")
+        copied.append([(e["status"], e["current"], e["total"]) for e in map(json.loads, done.err.splitlines()) if e["id"] == "folder"])
+    for events, amount in zip(copied, (sum(map(len, layers)), len(noise(2, 2_000_000)))):
+        check(events[0][0] == "Reading" and all(total == amount for _, _, total in events), f"{events}")
+        check_equal(events[-1], ("Read", amount, amount))
+    check_equal(copied[2], [], "nothing to copy")
     done = w.run(["script", "-qec", f"{w.bin}/bothy --root {w.tmp}/lib3 load {w.tmp}/s.tar", "/dev/null"])
     for part in ("Reading", "Loaded\x1b[0m\x1b[K", "Loaded image: team/p:1"):
         check_in(part, done.out)
