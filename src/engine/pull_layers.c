@@ -160,6 +160,8 @@ static int run(struct transfers *t, struct error *err)
 		r = go_round(t, err);
 		if (r > 0) {
 			r = store_ingest_commit(t->ingest, err);
+			if (r == 0)
+				observe(t); /* the last of them is in its place */
 			if (r <= 0)
 				return r;
 			continue;

@@ -249,13 +249,20 @@ void index_transaction_done(struct index_transaction *t)
 	t->store = NULL;
 }
 
+int index_commit_more(struct index_transaction *t, struct error *err)
+{
+	if (index_run(t->store, err, "COMMIT", NULL) < 0)
+		return -err->code;
+	t->store = NULL;
+	return 0;
+}
+
 int index_commit(struct index_transaction *t, struct error *err)
 {
 	struct store *s = t->store;
 
-	if (index_run(s, err, "COMMIT", NULL) < 0)
+	if (index_commit_more(t, err) < 0)
 		return -err->code;
-	t->store = NULL;
 	/* Best effort, and without waiting: a log that readers hold on to is emptied after a later commit. An empty log is
 	 * what a run wants to see (index_open_still). */
 	sqlite3_busy_timeout(s->db, 0);

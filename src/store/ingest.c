@@ -191,6 +191,7 @@ void ingest_again(struct store_ingest *g, struct ingest_job *j)
 void ingest_reset(struct store_ingest *g)
 {
 	staged_forget(&g->staged);
+	g->texts_staged = 0;
 	for (size_t i = 0; i < g->job_count; i++) {
 		ingest_again(g, &g->jobs[i]);
 		g->jobs[i].layer = 0;
@@ -539,6 +540,15 @@ static size_t count_done(const struct store_ingest *g)
 	return done;
 }
 
+static bool is_receiving(const struct store_ingest *g)
+{
+	for (size_t i = 0; i < g->job_count; i++) {
+		if (g->jobs[i].blob.state == STORE_BLOB_RECEIVING)
+			return true;
+	}
+	return false;
+}
+
 static int step(struct store_ingest *g, struct error *err)
 {
 	struct pollfd look = {.events = POLLIN};
@@ -560,12 +570,17 @@ static int step(struct store_ingest *g, struct error *err)
 		if (ingest_publish(g, err) < 0 || start_some(g, err) < 0)
 			return -err->code;
 	} while (count_done(g) != done);
+	/* While the network is waited for anyway. They go to their place with the first layer. */
+	if (is_receiving(g) && ingest_stage_texts(g, err) < 0)
+		return -err->code;
 	for (size_t i = 0; i < g->job_count; i++)
 		busy |= g->jobs[i].at == INGEST_AT_WORK || g->jobs[i].blob.state == STORE_BLOB_CUT;
-	if (done < g->job_count && !busy) /* rather an error than to wait for nobody */
+	if (ingest_ready(g))
+		return 1;
+	if (!busy) /* rather an error than to wait for nobody */
 		return error_set(err, ERROR_INTERNAL, EDEADLK, "%zu of %zu layers came, nobody brings the rest", done,
 				 g->job_count);
-	return done == g->job_count;
+	return 0;
 }
 
 int store_ingest_step(struct store_ingest *g, struct error *err)

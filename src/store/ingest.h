@@ -52,6 +52,7 @@ struct store_ingest {
 	uint64_t bytes;               /* of all blobs, each once, as their descriptors say */
 	struct store_document *texts; /* in the arena */
 	size_t text_count;
+	size_t texts_staged;           /* so many of them are in the staging folder or published */
 	struct ingest_record *records; /* in the arena */
 	size_t record_count;
 	struct ingest_image *images; /* owned */
@@ -68,8 +69,16 @@ int ingest_add(struct store_ingest *g, const char *digest, int64_t size, const s
 void ingest_again(struct store_ingest *g, struct ingest_job *j);
 /* The layer that the job unpacks; NULL: it only keeps a blob. */
 struct staged_layer *ingest_layer(struct store_ingest *g, const struct ingest_job *j);
-/* Publish what is complete, and can be (ingest_publish.c). */
+/* Publish what is complete, and can be (ingest_publish.c); the last of all is left to store_ingest_commit, which records the
+ * images in the same transaction. Returns 0 or <0. */
 int ingest_publish(struct store_ingest *g, struct error *err);
+/* Is each blob in its place, or complete and waiting for the commit? */
+bool ingest_ready(const struct store_ingest *g);
+/* Inside the commit's transaction: what waits for it goes to its place. After the transaction: it is there. */
+int ingest_publish_last(struct store_ingest *g, struct error *err);
+void ingest_published(struct store_ingest *g);
+/* The documents, durable in the staging folder: those that are not there yet (ingest_record.c). */
+int ingest_stage_texts(struct store_ingest *g, struct error *err);
 /* Begin anew: every blob is looked at once more. */
 void ingest_reset(struct store_ingest *g);
 void ingest_records_done(struct store_ingest *g);

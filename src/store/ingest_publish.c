@@ -119,19 +119,49 @@ static int publish_round(struct store_ingest *g, struct error *err)
 	return publish_sync(s, err);
 }
 
+/* Complete, with all that its layer needs. */
+static bool is_waiting(const struct ingest_job *j)
+{
+	return (j->at == INGEST_COMPLETE || j->at == INGEST_STACKING) && j->stacked;
+}
+
+bool ingest_ready(const struct store_ingest *g)
+{
+	for (size_t i = 0; i < g->job_count; i++) {
+		if (g->jobs[i].blob.state != STORE_BLOB_DONE && !is_waiting(&g->jobs[i]))
+			return false;
+	}
+	return true;
+}
+
+int ingest_publish_last(struct store_ingest *g, struct error *err)
+{
+	for (size_t i = 0; i < g->job_count; i++) {
+		if (is_waiting(&g->jobs[i]))
+			return publish_round(g, err);
+	}
+	return 0;
+}
+
 int ingest_publish(struct store_ingest *g, struct error *err)
 {
 	struct store *s = g->staged.store;
 	int any = stack_complete(g, err);
 
-	if (any <= 0)
-		return any;
+	if (any <= 0 || ingest_ready(g))
+		return any < 0 ? any : 0;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 
 	autotransaction struct index_transaction t = {0};
 
-	if (lock < 0 || index_begin(s, &t, err) < 0 || publish_round(g, err) < 0 || index_commit(&t, err) < 0)
+	if (lock < 0 || index_begin(s, &t, err) < 0 || publish_round(g, err) < 0 || index_commit_more(&t, err) < 0)
 		return -err->code;
+	ingest_published(g);
+	return 0;
+}
+
+void ingest_published(struct store_ingest *g)
+{
 	for (size_t i = 0; i < g->job_count; i++) {
 		struct ingest_job *j = &g->jobs[i];
 
@@ -143,5 +173,4 @@ int ingest_publish(struct store_ingest *g, struct error *err)
 			j->blob.state = STORE_BLOB_DONE;
 		}
 	}
-	return 0;
 }

@@ -298,16 +298,19 @@ static int write_records(struct store_ingest *g, int64_t *missing, struct error 
 	return 0;
 }
 
-/* The documents, durable in the staging folder. */
-static int stage_texts(struct store_ingest *g, struct error *err)
+int ingest_stage_texts(struct store_ingest *g, struct error *err)
 {
 	struct staged *st = &g->staged;
 
-	for (size_t i = 0; i < g->text_count; i++) {
-		if (staged_add_text(st, g->texts[i].digest, g->texts[i].text, g->texts[i].len, err) < 0)
+	size_t i = st->blob_count;
+
+	for (; g->texts_staged < g->text_count; g->texts_staged++) {
+		const struct store_document *d = &g->texts[g->texts_staged];
+
+		if (staged_add_text(st, d->digest, d->text, d->len, err) < 0)
 			return -err->code;
 	}
-	for (size_t i = 0; i < st->blob_count; i++) {
+	for (; i < st->blob_count; i++) {
 		autofd int fd = safepath_child(st->staging.fd, st->blobs[i].file, O_RDONLY, err);
 
 		if (fd < 0)
@@ -359,14 +362,16 @@ int store_ingest_commit(struct store_ingest *g, struct error *err)
 	struct store *s = g->staged.store;
 	int r;
 
-	if (stage_texts(g, err) < 0)
+	if (ingest_stage_texts(g, err) < 0)
 		return -err->code;
 	autofd int lock = safepath_lock(s->root_fd, STORE_LOCK, true, true, err);
 
 	autotransaction struct index_transaction t = {0};
 
-	if (lock < 0 || index_begin(s, &t, err) < 0 || (r = publish_records(g, err)) < 0 || index_commit(&t, err) < 0)
+	if (lock < 0 || index_begin(s, &t, err) < 0 || ingest_publish_last(g, err) < 0 ||
+	    (r = publish_records(g, err)) < 0 || index_commit(&t, err) < 0)
 		return -err->code;
+	ingest_published(g);
 	if (r == 0) {
 		collect_replaced(g);
 		return 0;

@@ -70,6 +70,8 @@ struct index_transaction {
 int index_begin(struct store *s, struct index_transaction *ret, struct error *err);
 /* Make it last, and move the log into the database and empty it, as far as readers allow. After a failure it is undone by _done. */
 int index_commit(struct index_transaction *t, struct error *err);
+/* The same, and leave the log for a transaction that follows soon: two waits for the disk less. */
+int index_commit_more(struct index_transaction *t, struct error *err);
 /* Undo it, if it is open. Best effort: what cannot be undone now is when the database is opened next. */
 void index_transaction_done(struct index_transaction *t);
 

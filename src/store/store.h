@@ -468,7 +468,8 @@ const struct store_ingest_blob *store_ingest_blob(const struct store_ingest *g, 
 #define STORE_INGEST_FDS 32
 struct pollfd;
 size_t store_ingest_fds(const struct store_ingest *g, struct pollfd *out, size_t max);
-/* Do what can be done now; also before the first poll. Returns 0, 1 (every blob is DONE), <0: the first failure. */
+/* Do what can be done now; also before the first poll. Returns 0, 1 (every blob is DONE or waits for
+ * the commit), <0: the first failure. */
 int store_ingest_step(struct store_ingest *g, struct error *err);
 /* The pipe of a WANTED blob, which becomes RECEIVING: write bytes from `offset` on to it, and close it. */
 int store_ingest_pipe_take(struct store_ingest *g, size_t i);
@@ -481,7 +482,7 @@ const struct error *store_ingest_why(const struct store_ingest *g, size_t i);
  * pipes, some seconds at most. Only store_ingest_free may follow. */
 void store_ingest_drain(struct store_ingest *g);
 
-/* Record everything. Context: every blob is DONE. Returns 0, 1 (another command removed what was there: go on stepping),
+/* Put what waits for it into its place, and record everything. Context: store_ingest_step has returned 1. Returns 0, 1 (another command removed what was there: go on stepping),
  * <0: BUSY (that happened several times). */
 int store_ingest_commit(struct store_ingest *g, struct error *err);
 /* ---- checking and mending ----------------------------------------------------------------------------------------- */

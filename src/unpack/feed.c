@@ -43,6 +43,7 @@ struct start {
 	const struct unpack_job *job;
 	struct feed_room *room;
 	int full_fd, empty_fd; /* the feeder's ends */
+	bool disk;             /* a process writes the blob */
 };
 
 /* Nothing stays open but the input, what was inherited as output, our ends, and the partial file. */
@@ -97,14 +98,14 @@ static int feed(const struct start *c, struct error *err)
 {
 	const struct unpack_job *job = c->job;
 	struct feed_room *room = c->room;
-	autoclean(receive_done) struct receive from = {.writer = WRITER_NONE};
+	autoclean(receive_done) struct receive from = RECEIVE_NONE;
 	autoclean(stream_done) struct stream in = {.fd = FD_NONE};
 	struct stream_limits limits;
 	char token;
 	int r;
 
 	if (take_places(c, err) < 0 || process_set_death_signal(SIGKILL, FD_NONE, err) < 0 ||
-	    sandbox_lock_feeder(err) < 0)
+	    (c->disk && disk_start(&from.disk, err) < 0) || sandbox_lock_feeder(err) < 0)
 		return -err->code;
 	if (fd_read_all(EMPTY_FD, &token, 1) < 0)
 		return error_set(err, ERROR_INTERNAL, EPIPE, "the worker has gone");
@@ -150,7 +151,7 @@ void feed_done(struct feed *f)
 	*f = FEED_NONE;
 }
 
-int feed_start(struct feed *f, const struct unpack_job *job, struct error *err)
+int feed_start(struct feed *f, const struct unpack_job *job, bool large, struct error *err)
 {
 	const struct process_clone how = PROCESS_CLONE_INIT;
 	autoclean(feed_done) struct feed new = FEED_NONE;
@@ -169,7 +170,11 @@ int feed_start(struct feed *f, const struct unpack_job *job, struct error *err)
 		return error_sys(err, errno, "cannot make a pipe");
 	empty = ends[0];
 	new.empty_fd = ends[1];
-	struct start start = {.job = job, .room = room, .full_fd = full, .empty_fd = empty};
+	struct start start = {.job = job,
+			      .room = room,
+			      .full_fd = full,
+			      .empty_fd = empty,
+			      .disk = large && job->flags & UNPACK_RECEIVE};
 
 	if (process_clone(&how, feed_main, &start, &new.pid, err) < 0)
 		return error_wrap(err, "start the process that decompresses");

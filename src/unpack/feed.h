@@ -36,9 +36,9 @@ struct feed {
 };
 #define FEED_NONE ((struct feed){.pid = PIDREF_NONE, .full_fd = FD_NONE, .empty_fd = FD_NONE})
 
-/* Start the feeder for @job; it waits. Its descriptors are those of the program (protocol.h) but for the folder and the talk.
+/* Start the feeder for @job; it waits. @large: writing the blob is worth a process (disk.h). Its descriptors are those of the program (protocol.h) but for the folder and the talk.
  * Context: before sandbox_lock, after which nothing can be started any more. */
-int feed_start(struct feed *f, const struct unpack_job *job, struct error *err);
+int feed_start(struct feed *f, const struct unpack_job *job, bool large, struct error *err);
 /* Let it begin. With UNPACK_RECEIVE: the lock on the partial file is ours. @hash: of what it brings. */
 int feed_go(struct feed *f, bool hash, struct error *err);
 /* A source for tar_init. Errors: INVALID (damaged), LIMIT (bounds), UNAVAILABLE (the transfer ended too early), the

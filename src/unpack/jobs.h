@@ -8,6 +8,7 @@
 
 #include "archive/tar.h"
 #include "base/error.h"
+#include "unpack/disk.h"
 #include "unpack/flusher.h"
 #include "unpack/protocol.h"
 
@@ -15,6 +16,7 @@
 struct unpack_talk {
 	int fd;                  /* the store; borrowed; FD_NONE: say nothing (tests, fuzzing) */
 	struct flusher *flusher; /* borrowed; NULL: nobody writes back early */
+	struct disk *disk;       /* borrowed; NULL: files are written by the job itself */
 };
 /* Say something to the store. Returns 0 or <0 (the other end is gone). */
 int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
@@ -46,6 +48,8 @@ int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, str
 int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err);
 /* In place of it for the feeder (feed.h): no capability, no file but those that are open, calls without a path. */
 int sandbox_lock_feeder(struct error *err);
+/* The same for the disk (disk.h): descriptors come over its socket, and it may set the time of a file that is another's. */
+int sandbox_lock_disk(struct error *err);
 /* The same for the flusher (flusher.h), which only reads a pipe and calls syncfs. */
 int sandbox_lock_flusher(struct error *err);
 

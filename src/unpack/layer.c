@@ -48,7 +48,7 @@ struct unpacker {
 	const struct unpack_talk *talk;
 	struct unpack_report *report;
 	struct tar tar;
-	struct writer writer;
+	struct disk *disk;
 	/* The folder that the last entry went into: archives list a folder's files in a row. */
 	char parent_path[TAR_PATH_MAX + 1];
 	char parent_true[PATH_MAX]; /* the same without the symlinks that may be on its way */
@@ -57,6 +57,7 @@ struct unpacker {
 	gid_t parent_gid;
 	uid_t uid; /* ours, which new files have */
 	gid_t gid;
+	char what[DISK_NAME_MAX]; /* the entry, for errors */
 	struct arena arena;
 	struct dir_time *times;
 	size_t time_count, time_bytes;
@@ -66,7 +67,6 @@ struct unpacker {
 static void unpacker_done(struct unpacker *u)
 {
 	fd_close(&u->parent_fd);
-	writer_done(&u->writer);
 	arena_done(&u->arena);
 	tar_done(&u->tar);
 }
@@ -275,14 +275,15 @@ static int set_all(struct unpacker *u, int fd, const struct tar_entry *e, struct
 static int write_pieces(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
 {
 	const unsigned char *data;
+	struct writer w;
 	uint64_t offset;
 	size_t len;
 	int r;
 
 	while ((r = tar_data(&u->tar, &data, &len, &offset, err)) > 0) {
 		/* Without a size: no piece is worth a direct write. */
-		writer_begin(&u->writer, fd, offset, 0);
-		if (writer_add(&u->writer, data, len, err) < 0)
+		writer_begin(&w, u->disk, fd, offset, 0, NULL);
+		if (writer_add(&w, data, len, err) < 0)
 			return -err->code;
 	}
 	if (r == 0 && ftruncate(fd, (off_t)e->size) < 0)
@@ -290,21 +291,46 @@ static int write_pieces(struct unpacker *u, int fd, const struct tar_entry *e, s
 	return r;
 }
 
-static int write_data(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
+/* The content of a file that is no sparse one. */
+static int write_whole(struct unpacker *u, struct writer *w, struct error *err)
 {
 	const unsigned char *data;
 	uint64_t offset;
 	size_t len;
 	int r;
 
-	if (e->pieces)
-		return write_pieces(u, fd, e, err);
-	writer_begin(&u->writer, fd, 0, e->size);
 	while ((r = tar_data(&u->tar, &data, &len, &offset, err)) > 0) {
-		if (writer_add(&u->writer, data, len, err) < 0)
+		if (writer_add(w, data, len, err) < 0)
 			return -err->code;
 	}
-	return r < 0 ? r : writer_end(&u->writer, err);
+	return r;
+}
+
+static int write_data(struct unpacker *u, int fd, const struct tar_entry *e, struct error *err)
+{
+	struct writer w;
+
+	if (e->pieces)
+		return write_pieces(u, fd, e, err);
+	writer_begin(&w, u->disk, fd, 0, e->size, u->what);
+	return write_whole(u, &w, err) < 0 ? -err->code : writer_end(&w, err);
+}
+
+/* A large file of which nothing is left to do behind its content but to set its time: the disk does that, and we go on with the
+ * next entry. Set-id bits and attributes are not among that, since writing takes them away. */
+static bool disk_can_finish(const struct tar_entry *e)
+{
+	return e->size >= WRITER_DIRECT_BYTES && !e->pieces && e->xattr_count == 0 && !(e->mode & ~FILE_MODE);
+}
+
+static int hand_over(struct unpacker *u, int *fd, const struct tar_entry *e, struct error *err)
+{
+	struct writer w;
+
+	if (set_owner(u, *fd, e, err) < 0)
+		return -err->code;
+	writer_begin(&w, u->disk, *fd, 0, e->size, u->what);
+	return write_whole(u, &w, err) < 0 ? -err->code : writer_finish(&w, fd, entry_mtime(e), err);
 }
 
 /* Take away what has the name now. *@ret_hidden: it was a whiteout, so lower layers' content of that name stays hidden. */
@@ -321,12 +347,34 @@ static int clear_name(struct unpacker *u, int dir_fd, const char *name, bool *re
 	return safepath_unlink(dir_fd, name, false, err);
 }
 
+static void printable(char *out, size_t size, const char *s)
+{
+	size_t i = 0;
+
+	for (; s[i] && i + 1 < size; i++)
+		out[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
+	out[i] = '\0';
+}
+
+/* What errors call the entry. */
+static void name_entry(struct unpacker *u, const struct tar_entry *e)
+{
+	char name[200];
+
+	printable(name, sizeof(name), e->path);
+	(void)snprintf(u->what, sizeof(u->what), "entry '%s'", name);
+}
+
 static int apply_file(struct unpacker *u, int dir_fd, const char *name, const struct tar_entry *e, struct error *err)
 {
 	autofd int fd = safepath_new_file(dir_fd, name, e->mode & FILE_MODE, err);
 
 	if (fd < 0)
 		return fd;
+	if (e->size >= WRITER_DIRECT_BYTES)
+		name_entry(u, e);
+	if (disk_can_finish(e))
+		return hand_over(u, &fd, e, err);
 	if (write_data(u, fd, e, err) < 0)
 		return -err->code;
 	if (e->size < WRITER_DIRECT_BYTES)
@@ -567,30 +615,21 @@ static int set_dir_times(struct unpacker *u, struct error *err)
 	return 0;
 }
 
-static void printable(char *out, size_t size, const char *s)
-{
-	size_t i = 0;
-
-	for (; s[i] && i + 1 < size; i++)
-		out[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
-	out[i] = '\0';
-}
-
 int unpack_layer(int root_fd, struct tar_source in, const struct unpack_job *job, const struct unpack_talk *talk,
 		 struct unpack_report *report, struct error *err)
 {
+	autoclean(disk_done) struct disk own = DISK_NONE; /* for writing by ourselves */
 	autoclean(unpacker_done) struct unpacker u = {
 		.root_fd = root_fd,
 		.job = job,
 		.talk = talk,
 		.report = report,
 		.parent_fd = FD_NONE,
-		.writer = WRITER_NONE,
+		.disk = talk->disk ? talk->disk : &own,
 		.uid = geteuid(),
 		.gid = getegid(),
 	};
 	const struct tar_entry *e;
-	char name[200];
 	int r;
 
 	process_set_umask(0); /* files are made with the mode they shall have */
@@ -599,11 +638,13 @@ int unpack_layer(int root_fd, struct tar_source in, const struct unpack_job *job
 		return -err->code;
 	while ((r = tar_next(&u.tar, &e, err)) > 0) {
 		if (count_entry(&u, e, err) < 0 || apply_entry(&u, e, err) < 0) {
-			printable(name, sizeof(name), e->path);
-			return error_wrap(err, "entry '%s'", name);
+			if (u.disk->failed) /* perhaps with an entry before; it said which */
+				return -err->code;
+			name_entry(&u, e);
+			return error_wrap(err, "%s", u.what);
 		}
 	}
-	if (r < 0)
-		return r;
+	if (r < 0 || disk_settle(u.disk, err) < 0)
+		return -err->code;
 	return end_implied(&u, err) < 0 ? -err->code : set_dir_times(&u, err);
 }

@@ -3,6 +3,7 @@
  * bothy-unpack from start to end: read the job, lock the door, do the job, report. The report is one struct; whatever goes
  * wrong before it can be sent shows as its absence and the exit status.
  */
+#include "unpack/disk.h"
 #include "unpack/feed.h"
 #include "unpack/flusher.h"
 #include "unpack/jobs.h"
@@ -23,7 +24,7 @@
 #include "kernel/kernel.h"
 #include "safepath/safepath.h"
 
-#define FLUSHER_MIN_BYTES (4 << 20)
+#define LARGE_BYTES (4 << 20) /* of a layer as it comes */
 
 int unpack_say(const struct unpack_talk *talk, enum unpack_message_type type, const void *head, size_t head_len,
 	       const void *tail, size_t tail_len, struct error *err)
@@ -122,40 +123,45 @@ static bool reads_archive(const struct unpack_job *job)
 	return job->kind == UNPACK_LAYER || job->kind == UNPACK_SPLIT || job->kind == UNPACK_VERIFY;
 }
 
-/* Whether early write-back is worth a process: by the size of what comes in. */
+/* Whether processes that write beside us are worth it: by the size of what comes in. */
 static bool is_large(const struct unpack_job *job)
 {
 	struct stat st = {0};
 
 	if (job->flags & UNPACK_RECEIVE)
-		return job->blob_size >= FLUSHER_MIN_BYTES;
-	return fstat(UNPACK_INPUT_FD, &st) == 0 && st.st_size >= FLUSHER_MIN_BYTES;
+		return job->blob_size >= LARGE_BYTES;
+	return fstat(UNPACK_INPUT_FD, &st) == 0 && st.st_size >= LARGE_BYTES;
 }
 
 /* What is started before the door is locked. */
 struct helpers {
 	struct feed feed;
 	struct flusher flusher;
+	struct disk disk;
 	int dir_fd, sync_fd; /* owned; the folder to make things in, and for syncfs, which takes no O_PATH */
 };
-#define HELPERS_NONE ((struct helpers){FEED_NONE, FLUSHER_NONE, FD_NONE, FD_NONE})
+#define HELPERS_NONE ((struct helpers){FEED_NONE, FLUSHER_NONE, DISK_NONE, FD_NONE, FD_NONE})
 
 static void helpers_done(struct helpers *h)
 {
 	feed_done(&h->feed);
 	flusher_done(&h->flusher);
+	disk_done(&h->disk);
 	fd_close(&h->dir_fd);
 	fd_close(&h->sync_fd);
 }
 
 static int go_in(struct helpers *h, const struct unpack_job *job, struct error *err)
 {
+	const bool large = reads_archive(job) && is_large(job);
+
 	if (sandbox_enter(UNPACK_DIR_FD, job, &h->dir_fd, err) < 0)
 		return -err->code;
 	/* Before anything is written: a write-back error is told to those who had opened something by then. */
 	h->sync_fd = safepath_open_dir(h->dir_fd, "", false, err);
-	if (h->sync_fd < 0 || (reads_archive(job) && feed_start(&h->feed, job, err) < 0) ||
-	    (job->kind == UNPACK_LAYER && is_large(job) && flusher_start(&h->flusher, h->sync_fd, err) < 0))
+	if (h->sync_fd < 0 || (reads_archive(job) && feed_start(&h->feed, job, large, err) < 0) ||
+	    (job->kind == UNPACK_LAYER && large &&
+	     (flusher_start(&h->flusher, h->sync_fd, err) < 0 || disk_start(&h->disk, err) < 0)))
 		return -err->code;
 	return sandbox_lock(h->dir_fd, job, err);
 }
@@ -163,8 +169,8 @@ static int go_in(struct helpers *h, const struct unpack_job *job, struct error *
 static int do_job(struct unpack_report *report, struct error *err)
 {
 	autoclean(helpers_done) struct helpers h = HELPERS_NONE;
-	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD, .flusher = &h.flusher};
-	autoclean(receive_done) struct receive from = {.writer = WRITER_NONE};
+	const struct unpack_talk talk = {.fd = UNPACK_TALK_FD, .flusher = &h.flusher, .disk = &h.disk};
+	autoclean(receive_done) struct receive from = RECEIVE_NONE;
 	struct unpack_job job;
 	int r;
 

@@ -45,11 +45,10 @@ int receive_init(struct receive *r, int partial_fd, int pipe_fd, uint64_t size, 
 	if ((uint64_t)st.st_size > size)
 		return error_set(err, ERROR_INVALID, EFBIG, "the partial file has %lld bytes, the blob only %llu",
 				 (long long)st.st_size, (unsigned long long)size);
-	*r = (struct receive){.partial_fd = partial_fd,
-			      .pipe_fd = pipe_fd,
-			      .size = size,
-			      .kept = (uint64_t)st.st_size,
-			      .writer = WRITER_NONE};
+	r->partial_fd = partial_fd;
+	r->pipe_fd = pipe_fd;
+	r->size = size;
+	r->kept = (uint64_t)st.st_size;
 	/* A worker that was killed may have left the mode of direct writes behind. */
 	int flags = fcntl(partial_fd, F_GETFL);
 
@@ -60,7 +59,7 @@ int receive_init(struct receive *r, int partial_fd, int pipe_fd, uint64_t size, 
 
 void receive_done(struct receive *r)
 {
-	writer_done(&r->writer);
+	disk_done(&r->disk);
 }
 
 static ssize_t read_kept(struct receive *r, void *data, size_t len, struct error *err)
@@ -88,12 +87,12 @@ static ssize_t read_pipe(struct receive *r, void *data, size_t len, struct error
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return error_sys(err, errno, "cannot read from the registry");
-	if (r->writer.fd < 0) /* now that nothing is read from the file any more */
-		writer_begin(&r->writer, r->partial_fd, r->at, r->size - r->at);
-	if (n > 0 && writer_add(&r->writer, data, (size_t)n, err) < 0)
-		return error_wrap(err, "the blob");
-	if ((n == 0 || r->at + (uint64_t)n == r->size) && writer_end(&r->writer, err) < 0)
-		return error_wrap(err, "the blob");
+	if (!r->writing) /* now that nothing is read from the file any more */
+		writer_begin(&r->writer, &r->disk, r->partial_fd, r->at, r->size - r->at, "the blob");
+	r->writing = true;
+	if ((n > 0 && writer_add(&r->writer, data, (size_t)n, err) < 0) ||
+	    ((n == 0 || r->at + (uint64_t)n == r->size) && writer_end(&r->writer, err) < 0))
+		return r->disk.failed ? -err->code : error_wrap(err, "the blob");
 	if (n == 0)
 		return error_set(err, ERROR_UNAVAILABLE, ENODATA, "the transfer ended after %llu of %llu bytes",
 				 (unsigned long long)r->at, (unsigned long long)r->size);

@@ -120,6 +120,7 @@ static const unsigned short allowed_calls[] = {
 	__NR_read,
 	__NR_write,
 	__NR_pwrite64,
+	__NR_sendmsg, /* to the disk; there is no socket but those two */
 	__NR_close,
 	__NR_lseek,
 	__NR_fcntl,
@@ -193,7 +194,29 @@ static const unsigned short feeder_calls[] = {
 	__NR_madvise,      __NR_mprotect,    __NR_getrandom,      __NR_futex,
 	__NR_getpid,       __NR_gettid,      __NR_rt_sigprocmask, __NR_rt_sigaction,
 	__NR_rt_sigreturn, __NR_sigaltstack, __NR_tgkill,         __NR_restart_syscall,
-	__NR_exit,         __NR_exit_group,
+	__NR_exit,         __NR_exit_group,  __NR_sendmsg,
+};
+
+static const unsigned short disk_calls[] = {
+	__NR_recvmsg,
+	__NR_write,
+	__NR_pwrite64,
+	__NR_fcntl,
+	__NR_utimensat,
+	__NR_close,
+	__NR_restart_syscall,
+	__NR_rt_sigreturn,
+	__NR_exit,
+	__NR_exit_group,
+#if SANITIZED
+	/* what a sanitizer does at the end of a process */
+	__NR_mmap,
+	__NR_munmap,
+	__NR_sigaltstack,
+	__NR_rt_sigprocmask,
+	__NR_getpid,
+	__NR_gettid,
+#endif
 };
 
 static const unsigned short flusher_calls[] = {
@@ -236,19 +259,26 @@ int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
 	return 0;
 }
 
-static int lock_without_files(const unsigned short *calls, size_t count, const char *who, struct error *err)
+static int lock_without_files(uint64_t caps, const unsigned short *calls, size_t count, const char *who,
+			      struct error *err)
 {
-	if (drop_caps(0, err) < 0 || restrict_all_files(err) < 0 || callfilter_install(NULL, 0, calls, count, err) < 0)
+	if (drop_caps(caps, err) < 0 || restrict_all_files(err) < 0 ||
+	    callfilter_install(NULL, 0, calls, count, err) < 0)
 		return error_wrap(err, "sandbox of the process that %s", who);
 	return 0;
 }
 
 int sandbox_lock_feeder(struct error *err)
 {
-	return lock_without_files(feeder_calls, ARRAY_SIZE(feeder_calls), "decompresses", err);
+	return lock_without_files(0, feeder_calls, ARRAY_SIZE(feeder_calls), "decompresses", err);
+}
+
+int sandbox_lock_disk(struct error *err)
+{
+	return lock_without_files(CAP_BIT(CAP_FOWNER), disk_calls, ARRAY_SIZE(disk_calls), "writes", err);
 }
 
 int sandbox_lock_flusher(struct error *err)
 {
-	return lock_without_files(flusher_calls, ARRAY_SIZE(flusher_calls), "writes back", err);
+	return lock_without_files(0, flusher_calls, ARRAY_SIZE(flusher_calls), "writes back", err);
 }

@@ -1,45 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * See writer.h. Direct writes want memory, place and length in blocks, so they go through one aligned buffer; what the
- * last block does not fill is written through the page cache. A file system that refuses gets all of it that way.
- */
+/* See writer.h. Direct writes want memory, place and length in blocks, so they go through the disk's pieces, which are aligned. */
 #include "unpack/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/mem.h"
 
-#define BLOCK_BYTES 4096u /* of any file system and disk that we know */
-
-void writer_done(struct writer *w)
+void writer_begin(struct writer *w, struct disk *disk, int fd, uint64_t at, uint64_t size, const char *what)
 {
-	free(w->buf);
-	*w = WRITER_NONE;
-}
+	int flags = size >= WRITER_DIRECT_BYTES && at % DISK_BLOCK_BYTES == 0 ? fcntl(fd, F_GETFL) : -1;
 
-static bool set_direct(int fd, bool on)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags >= 0 && fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
-}
-
-void writer_begin(struct writer *w, int fd, uint64_t at, uint64_t size)
-{
-	w->fd = fd;
-	w->at = at;
-	w->len = 0;
-	w->direct = size >= WRITER_DIRECT_BYTES && at % BLOCK_BYTES == 0 && set_direct(fd, true);
-	if (w->direct && !w->buf) {
-		w->buf = aligned_alloc(BLOCK_BYTES, WRITER_BYTES);
-		if (!w->buf)
-			abort();
-	}
+	*w = (struct writer){.disk = disk, .fd = fd, .at = at, .what = what};
+	w->direct = flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0;
 }
 
 static int write_at(struct writer *w, const unsigned char *data, size_t len, struct error *err)
@@ -49,11 +25,6 @@ static int write_at(struct writer *w, const unsigned char *data, size_t len, str
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EINVAL && w->direct) {
-			w->direct = false;
-			if (set_direct(w->fd, false))
-				continue;
-		}
 		if (n < 0)
 			return error_sys(err, errno, "cannot write");
 		data += n;
@@ -63,24 +34,37 @@ static int write_at(struct writer *w, const unsigned char *data, size_t len, str
 	return 0;
 }
 
+/* Order what was gathered. */
+static int order(struct writer *w, struct disk_order o, struct error *err)
+{
+	o.fd = w->fd;
+	o.at = w->at;
+	o.len = w->len;
+	o.first = !w->known;
+	o.what = w->what;
+	w->known = true;
+	w->at += w->len;
+	w->len = 0;
+	w->piece = NULL;
+	return disk_write(w->disk, &o, err);
+}
+
 int writer_add(struct writer *w, const void *data, size_t len, struct error *err)
 {
 	const unsigned char *from = data;
 
+	if (!w->direct)
+		return write_at(w, from, len, err);
 	while (len > 0) {
-		/* The buffer may hold something from before the file system refused. */
-		if (!w->direct && w->len == 0)
-			return write_at(w, from, len, err);
-		size_t n = len < WRITER_BYTES - w->len ? len : WRITER_BYTES - w->len;
+		size_t n = len < DISK_PIECE_BYTES - w->len ? len : DISK_PIECE_BYTES - w->len;
 
-		memcpy(w->buf + w->len, from, n);
+		if (!w->piece && !(w->piece = disk_piece(w->disk)))
+			return disk_settle(w->disk, err);
+		memcpy(w->piece + w->len, from, n);
 		w->len += n;
 		from += n;
 		len -= n;
-		if (w->len < WRITER_BYTES)
-			continue;
-		w->len = 0;
-		if (write_at(w, w->buf, WRITER_BYTES, err) < 0)
+		if (w->len == DISK_PIECE_BYTES && order(w, (struct disk_order){0}, err) < 0)
 			return -err->code;
 	}
 	return 0;
@@ -88,13 +72,22 @@ int writer_add(struct writer *w, const void *data, size_t len, struct error *err
 
 int writer_end(struct writer *w, struct error *err)
 {
-	size_t whole = w->len - w->len % BLOCK_BYTES, rest = w->len - whole;
-
-	w->len = 0;
-	if (whole > 0 && write_at(w, w->buf, whole, err) < 0)
-		return -err->code;
-	if (w->direct && !set_direct(w->fd, false))
-		return error_sys(err, errno, "cannot write");
+	if (!w->direct)
+		return 0;
 	w->direct = false;
-	return rest == 0 ? 0 : write_at(w, w->buf + whole, rest, err);
+	if (!w->piece && !disk_piece(w->disk))
+		return disk_settle(w->disk, err);
+	return order(w, (struct disk_order){.last = true}, err) < 0 ? -err->code : disk_settle(w->disk, err);
+}
+
+int writer_finish(struct writer *w, int *fd, struct timespec mtime, struct error *err)
+{
+	const struct timespec times[2] = {mtime, mtime};
+
+	if (!w->direct)
+		return futimens(*fd, times) < 0 ? error_sys(err, errno, "cannot set its time") : 0;
+	w->direct = false;
+	if (!w->piece && !disk_piece(w->disk))
+		return disk_settle(w->disk, err);
+	return order(w, (struct disk_order){.last = true, .finish = true, .mtime = mtime, .fd = take_fd(fd)}, err);
 }

@@ -55,7 +55,7 @@ static int start(struct feed *f, const void *data, size_t len, uint64_t max, str
 	(void)signal(SIGPIPE, SIG_IGN); /* as bothy-unpack has it: a feeder may have ended before we speak */
 	if (dup2(file, UNPACK_INPUT_FD) < 0)
 		abort();
-	int r = feed_start(f, &job, err);
+	int r = feed_start(f, &job, false, err);
 
 	if (before >= 0)
 		(void)dup2(before, UNPACK_INPUT_FD);

@@ -42,7 +42,7 @@ static struct scene scene_new(const char *kept, const char *sent)
 
 static int receive_all(struct scene *s, uint64_t size, size_t step, char out[static 64], struct error *err)
 {
-	struct receive r;
+	struct receive r = RECEIVE_NONE;
 	size_t at = 0;
 	ssize_t n;
 
