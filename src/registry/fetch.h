@@ -163,7 +163,7 @@ struct request {
 	char *what; /* owned: what is fetched or sent, for messages: "the blob sha256:…" */
 	char *text; /* owned: document to push */
 	size_t text_len;
-	uint64_t size;     /* of an address: at most so much, until `size_known` */
+	uint64_t size;     /* of a blob; of an address: at most so much, until `size_known` */
 	uint64_t size_max; /* of an address: what the bound was */
 	bool size_known;
 	char *mark; /* owned: by which a server knows an address's content again; NULL: none */
@@ -245,6 +245,19 @@ char *url_host(const char *url, bool *ret_https);
  * port; @ret_user and @ret_password are NULL where it has none. Only http and https. */
 int url_open(const char *typed, char **ret_url, char **ret_host, bool *ret_https, char **ret_user, char **ret_password,
 	     struct error *err);
+
+/* ---- fetch_body.c: a body that goes to out_fd, from where it was cut ---- */
+/* The request goes for such a body: @begin comes to body_start, @check says of an answer's header (200 or 206) whether it is what
+ * was asked. Set are position, out_fd and, when it is known, the size. */
+void body_init(struct request *q, void (*begin)(struct request *q), bool (*check)(struct request *q));
+/* Ask for what is missing of @url. */
+void body_start(struct request *q, const char *url);
+/* For @check. The answer is a range: is it the one that was asked for? */
+bool body_check_range(struct request *q);
+/* The answer is all of it: what we have is skipped. False: that was too often. */
+bool body_replay(struct request *q);
+/* Refused for the reason in q->err. Returns false. */
+bool body_refuse(struct request *q);
 
 /* ---- the kinds of requests: each fills the request from its message and sets begin ---- */
 void pull_manifest(struct request *q);

@@ -15,8 +15,6 @@
 #include "base/str.h"
 #include "registry/fetch.h"
 
-#define REPLAYS_MAX 3 /* times that a server without ranges may send all again */
-
 /* The endpoint of the session, which knows of its address only what is the same for all: certificates. */
 static int open_address(struct request *q, struct error *err)
 {
@@ -36,27 +34,19 @@ static int open_address(struct request *q, struct error *err)
 	e->scheme_known = true; /* it was typed */
 	free(q->url);
 	q->url = take_ptr(&url);
-	q->what = mem_strdup(q->url);
+	q->what = mem_strdup("the file");
 	q->size_max = q->size;
 	return 0;
 }
 
 static void get_begin(struct request *q)
 {
-	struct ask ask = {.method = "GET", .to_out = true, .range_from = q->position, .if_range = q->mark};
-
 	if (!q->what && open_address(q, &q->err) < 0) {
 		q->fatal = true;
 		request_failed(q);
 		return;
 	}
-	ask.url = q->url;
-	q->skip = 0;
-	if (q->size_known && q->position == q->size && q->size > 0) { /* the cut came behind the last byte */
-		q->complete = true;
-		return;
-	}
-	exchange_start(q, &ask);
+	body_start(q, q->url);
 }
 
 /* What the server will know this content by (RFC 9110, 8.8.1 and 13.1.5); heap, NULL: nothing. */
@@ -71,18 +61,12 @@ static char *mark_of(const struct answer *a)
 	return NULL;
 }
 
-static bool refuse(struct request *q)
-{
-	exchange_refuse(q, false);
-	return false;
-}
-
 static bool has_changed(struct request *q)
 {
 	error_set(&q->err, ERROR_UNAVAILABLE, ESTALE, "what %s has there changed while it was fetched",
 		  request_endpoint(q)->host);
 	error_hint(&q->err, "try again");
-	return refuse(q);
+	return body_refuse(q);
 }
 
 /* The first answer says how much there is. */
@@ -99,85 +83,31 @@ static bool take_size(struct request *q)
 	if ((uint64_t)a->content_length > q->size) {
 		error_set(&q->err, ERROR_LIMIT, EFBIG, "%s has %lld bytes there, more than the %llu that are allowed",
 			  request_endpoint(q)->host, (long long)a->content_length, (unsigned long long)q->size);
-		return refuse(q);
+		return body_refuse(q);
 	}
 	q->size = (uint64_t)a->content_length;
 	q->size_known = true;
 	return true;
 }
 
-/* Answered a range that we asked for: is it that one? */
-static bool check_range(struct request *q)
-{
-	const struct answer *a = &q->x.answer;
-	uint64_t first, last, total;
-	autofree char *mark = mark_of(a);
-
-	if (mark && !str_eq(mark, q->mark))
-		return has_changed(q);
-	if (!q->position || !a->content_range || header_content_range(a->content_range, &first, &last, &total) < 0 ||
-	    first != q->position || (q->size_known && (last >= q->size || (total != UINT64_MAX && total != q->size)))) {
-		error_set(&q->err, ERROR_INVALID, EPROTO, "%s was asked for the bytes from %llu on and sends '%.60s'",
-			  request_endpoint(q)->host, (unsigned long long)q->position,
-			  a->content_range ? a->content_range : "no range");
-		return refuse(q);
-	}
-	return true;
-}
-
-static bool check_answer(struct request *q)
+static bool check_address(struct request *q)
 {
 	const struct answer *a = &q->x.answer;
 	autofree char *mark = NULL;
 
-	if (a->status == 206)
-		return check_range(q);
-	if (q->position == 0)
+	if (q->position == 0 && a->status != 206)
 		return take_size(q);
-	/* All again: it changed, or the server knows no ranges. */
 	mark = mark_of(a);
+	if (a->status == 206)
+		return q->position > 0 && mark && !str_eq(mark, q->mark) ? has_changed(q) : body_check_range(q);
+	/* All again: it changed, or the server knows no ranges. */
 	if (!str_eq(mark, q->mark) ||
 	    (q->size_known && a->content_length >= 0 && (uint64_t)a->content_length != q->size))
 		return has_changed(q);
-	if (++q->replays > REPLAYS_MAX) {
-		error_set(&q->err, ERROR_UNAVAILABLE, EPROTO, "%s cannot go on in the middle, and was cut %d times",
-			  request_endpoint(q)->host, REPLAYS_MAX);
-		return refuse(q);
-	}
-	q->skip = q->position;
-	return true;
-}
-
-static void get_next(struct request *q)
-{
-	const struct answer *a = &q->x.answer;
-
-	if (a->status != 200 && a->status != 206) {
-		exchange_error(q, NULL);
-		request_failed(q);
-		return;
-	}
-	if (!q->x.body_checked && !check_answer(q)) {
-		request_failed(q);
-		return;
-	}
-	if (q->skip > 0 || (q->size_known && q->position < q->size)) {
-		error_set(&q->err, ERROR_UNAVAILABLE, ECONNABORTED, "%s ends after %llu of %llu bytes",
-			  request_endpoint(q)->host, (unsigned long long)(q->position - q->skip),
-			  (unsigned long long)q->size);
-		request_retry(q, 0);
-		return;
-	}
-	q->size = q->position;
-	q->size_known = true;
-	q->complete = true; /* told when the pending bytes are out */
+	return body_replay(q);
 }
 
 void get_address(struct request *q)
 {
-	q->begin = get_begin;
-	q->next = get_next;
-	q->check = check_answer;
-	q->pulls = true;
-	q->pending = BUF_INIT(FETCH_PENDING_BYTES);
+	body_init(q, get_begin, check_address);
 }

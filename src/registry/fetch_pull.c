@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Manifests and blobs from a registry. A blob that was cut goes on by Range from where it is; what the server then says of
- * the range must be exactly what was asked. A server that knows no ranges sends all again, and what we have is skipped.
- */
+/* Manifests and blobs from a registry. The bytes of a blob: fetch_body.c. */
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "registry/fetch.h"
-
-#define REPLAYS_MAX 3 /* times that a server without ranges may send all again */
 
 #define ACCEPT_MANIFESTS                                                                                               \
 	"application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "                        \
@@ -106,90 +101,28 @@ void pull_head_blob(struct request *q)
 static void blob_begin(struct request *q)
 {
 	autofree char *url = exchange_url(q, "blobs/%s", q->digest);
-	struct ask ask = {.method = "GET", .url = url, .to_out = true, .range_from = q->position};
 
-	q->skip = 0;
-	if (q->position == q->size && q->size > 0) { /* the cut came behind the last byte */
-		q->complete = true;
-		return;
-	}
-	exchange_start(q, &ask);
+	body_start(q, url);
 }
 
-static bool lies(struct request *q, uint64_t says)
-{
-	error_set(&q->err, ERROR_INVALID, EPROTO, "%s says that the blob %s has %llu bytes, its manifest says %llu",
-		  request_endpoint(q)->host, q->digest, (unsigned long long)says, (unsigned long long)q->size);
-	exchange_refuse(q, false);
-	return false;
-}
-
-static bool check_answer(struct request *q)
-{
-	const struct answer *a = &q->x.answer;
-	uint64_t first, last, total;
-
-	if (a->status == 206) {
-		if (!a->content_range || header_content_range(a->content_range, &first, &last, &total) < 0 ||
-		    first != q->position || last >= q->size) {
-			error_set(&q->err, ERROR_INVALID, EPROTO,
-				  "%s was asked for the blob %s from byte %llu on and sends '%.60s'",
-				  request_endpoint(q)->host, q->digest, (unsigned long long)q->position,
-				  a->content_range ? a->content_range : "no range");
-			exchange_refuse(q, false);
-			return false;
-		}
-		return total == UINT64_MAX || total == q->size ? true : lies(q, total);
-	}
-	if (a->content_length >= 0 && (uint64_t)a->content_length != q->size)
-		return lies(q, (uint64_t)a->content_length);
-	if (q->position > 0 && ++q->replays > REPLAYS_MAX) {
-		error_set(&q->err, ERROR_UNAVAILABLE, EPROTO,
-			  "%s cannot go on in the middle of a blob, and was cut %d times", request_endpoint(q)->host,
-			  REPLAYS_MAX);
-		exchange_refuse(q, false);
-		return false;
-	}
-	q->skip = q->position;
-	return true;
-}
-
-static void blob_next(struct request *q)
+/* The manifest has said how much there is. */
+static bool check_blob(struct request *q)
 {
 	const struct answer *a = &q->x.answer;
 
-	if (a->status != 200 && a->status != 206) {
-		/* The address that a redirect gave may have died with its signature: ask the registry for a new one. */
-		exchange_error(q, NULL);
-		error_wrap(&q->err, "the blob %s", q->digest);
-		if (q->x.foreign && (a->status == 403 || a->status == 400))
-			request_retry(q, 0);
-		else
-			request_failed(q);
-		return;
-	}
-	if (!q->x.body_checked && !check_answer(q)) {
-		request_failed(q);
-		return;
-	}
-	if (q->position < q->size) {
-		error_set(&q->err, ERROR_UNAVAILABLE, ECONNABORTED, "%s ends the blob %s after %llu of %llu bytes",
-			  request_endpoint(q)->host, q->digest, (unsigned long long)q->position,
-			  (unsigned long long)q->size);
-		request_retry(q, 0);
-		return;
-	}
-	q->complete = true; /* told when the pending bytes are out */
+	if (a->status == 206)
+		return body_check_range(q);
+	if (a->content_length < 0 || (uint64_t)a->content_length == q->size)
+		return body_replay(q);
+	error_set(&q->err, ERROR_INVALID, EPROTO, "%s says that %s has %lld bytes, its manifest says %llu",
+		  request_endpoint(q)->host, q->what, (long long)a->content_length, (unsigned long long)q->size);
+	return body_refuse(q);
 }
 
 void pull_blob(struct request *q)
 {
-	q->begin = blob_begin;
-	q->next = blob_next;
-	q->check = check_answer;
 	q->by_digest = true;
-	q->pulls = true;
 	q->what = mem_printf("the blob %s", q->digest);
-	q->progress_mark = q->position;
-	q->pending = BUF_INIT(FETCH_PENDING_BYTES);
+	q->size_known = true;
+	body_init(q, blob_begin, check_blob);
 }

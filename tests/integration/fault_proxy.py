@@ -11,6 +11,7 @@ and returns None or a dictionary of what to do to the answer:
     status       answer this status instead, with `headers` and `body`
     length       lie about the length: Content-Length is this
     range        lie about the range: Content-Range is this
+    chunked      end the body after this many bytes as if that were all: sent in a chunk, without a length
     endless      send a body without end
     flip         one byte of the body is wrong
 """
@@ -207,7 +208,9 @@ class Server:
         h.send_response(status)
         for name, value in headers.items():
             h.send_header(name, value)
-        if status != 204:
+        if "chunked" in fault:
+            h.send_header("Transfer-Encoding", "chunked")
+        elif status != 204:
             h.send_header("Content-Length", str(fault.get("length", 10 ** 15 if fault.get("endless") else len(body))))
         h.end_headers()
         if h.command == "HEAD":
@@ -215,6 +218,11 @@ class Server:
         self.send_body(h, body, fault)
 
     def send_body(self, h, body, fault):
+        if "chunked" in fault:
+            body = body[:fault["chunked"]]
+            self.count(fault, body)
+            h.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            return
         if fault.get("endless"):
             with contextlib.suppress(OSError):
                 while True:

@@ -231,6 +231,11 @@ def an_address_that_is_cut(w):
             done = fetch(w, url, "team/bad")
             check_equal((done.code, done.out), (125, ""), f"{done!r}")
             check_in("no mark by which to go on", done.err)
+        # A range that nobody asked for: of how much?
+        server.fault = lambda *_: {"status": 206, "headers": {"ETag": '"one"', "Content-Range": "bytes 0-9/10"}, "body": b"0123456789"}
+        done = fetch(w, url, "team/bad")
+        check_equal(done.code, 125)
+        check_in("sends 'bytes 0-9/10'", done.err)
         # The wrong range.
         site = Site(server, layer)
         site.cuts = [100_000]

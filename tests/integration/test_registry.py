@@ -126,6 +126,41 @@ def a_server_without_ranges(w):
         code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data))
         check_equal(code, 1, err)
         check(len(out) <= 2_000_000 and server.sent < 20_000_000, "bounded")
+        # Nor is one that gets a little further each time.
+        answers = []
+
+        def further(method, path, _headers):
+            if method == "GET" and "/blobs/" in path:
+                answers.append(path)
+            return {"no_ranges": True, "cut": 100_000 * len(answers)}
+
+        server.fault = further
+        code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data))
+        check_equal((code, len(answers)), (1, 5), err)
+        check_in(f"cannot go on in the middle of the blob {digest}, and was cut 4 times", err)
+
+
+@test
+def bodies_that_end_as_if_that_were_all(w):
+    """Without a length nothing is cut, and yet something is missing."""
+    with Server() as server:
+        data = blob(400_000)
+        digest = server.add(data)
+        ends = [100_000, 150_000]
+        server.fault = lambda method, path, _headers: {"chunked": ends.pop(0)} if ends and "/blobs/" in path else None
+        code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data))
+        check_equal((code, sha(out)), (0, digest), err)
+        check_in(f"ends the blob {digest} after 100000 of 400000 bytes", err)
+        check_in(f"ends the blob {digest} after 250000 of 400000 bytes", err)
+        check_equal(done_line(err), (len(data), len(data)))
+        # All again, and it ends before what is there already.
+        server.fault = lambda *_: {"no_ranges": True, "chunked": 100_000}
+        code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data), 200_000)
+        check_equal((code, out), (1, b""), err)
+        # A range that nobody asked for, but all of it.
+        server.fault = lambda *_: {"status": 206, "headers": {"Content-Range": "bytes 0-399999/400000"}, "body": data}
+        code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data))
+        check_equal((code, sha(out)), (0, digest), err)
 
 
 @test
@@ -144,7 +179,8 @@ def liars(w):
             check_equal(code, 1, f"{fault} {err}")
             check_in(text, err, str(fault))
             check(len(out) <= len(data), "never more than the blob has")
-        for answer in ("bytes 0-99999/100000", "bytes 50000-99998/99999", "bytes 50001-99999/100000", "bytes 50000-100000/100001", "nonsense"):
+        for answer in ("bytes 0-99999/100000", "bytes 50000-99998/99999", "bytes 50001-99999/100000", "bytes 50000-100000/100001",
+                       "bytes 50000-100000/*", "nonsense"):
             server.fault = lambda *_, answer=answer: {"range": answer}
             code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data), 50_000)
             check_equal((code, out), (1, b""), f"{answer}: {err}")
