@@ -42,6 +42,13 @@ static int open_master(int devpts_fd, struct error *err)
 	return take_fd(&fd);
 }
 
+int pty_open_peer(int master)
+{
+	int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return peer < 0 ? -errno : peer;
+}
+
 int pty_open(int devpts_fd, int *ret_master, int *ret_peer, struct error *err)
 {
 	autofd int master = open_master(devpts_fd, err);
@@ -52,12 +59,12 @@ int pty_open(int devpts_fd, int *ret_master, int *ret_peer, struct error *err)
 		return master;
 	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return error_sys(err, errno, "unlock the terminal");
-	peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (peer < 0 && (errno == ENOTTY || errno == EINVAL))
-		return error_set(err, ERROR_UNSUPPORTED, errno,
+	peer = pty_open_peer(master);
+	if (peer == -ENOTTY || peer == -EINVAL)
+		return error_set(err, ERROR_UNSUPPORTED, -peer,
 				 "open the terminal's peer: this kernel is older than 4.13");
 	if (peer < 0)
-		return error_sys(err, errno, "open the terminal's peer");
+		return error_sys(err, -peer, "open the terminal's peer");
 	*ret_peer = peer;
 	*ret_master = take_fd(&master);
 	return 0;

@@ -19,6 +19,9 @@
  * Returns 0, or <0: LIMIT (no ptys left), DENIED, UNSUPPORTED (kernel before 4.13), NOT_FOUND. */
 int pty_open(int devpts_fd, int *ret_master, int *ret_peer, struct error *err);
 
+/* One more peer of @master, close-on-exec, O_NOCTTY. Returns the fd (owned) or -errno. */
+int pty_open_peer(int master);
+
 /* The number N of /dev/pts/N. Returns >= 0 or -errno. */
 int pty_number(int master);
 

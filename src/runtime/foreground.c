@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One poll loop: the child's pidfd, our signals, and with a terminal both directions of it. Output that our standard
- * output does not take yet stays in a fixed buffer, and reading from the program stops meanwhile (back-pressure, V33).
+ * output does not take yet stays in a fixed buffer, and reading from the program stops meanwhile (back-pressure, V33);
+ * input that the program does not take yet stays in another. Neither direction ever waits for the other: a program that
+ * echoes what it is given stops reading until its output is taken.
  *
- * State of the terminal relay: `open` while the master gives data; after the child has ended, what is left in it is
- * drained until it says EIO or nothing.
+ * The relay holds a peer of the terminal itself. So the master does not hang up when all programs inside have closed the
+ * terminal for a while (init systems open /dev/console anew for each line). After the child has ended, what is left in the
+ * master is drained until it has nothing more.
  */
 #include "runtime/foreground.h"
 #include "runtime/runtime.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -17,15 +21,17 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "kernel/pty.h"
 #include "kernel/signal.h"
 
 #define RELAY_BYTES 65536
+#define RELAY_WRITE 4096 /* what a pipe or a terminal that is ready takes without making us wait */
 #define KEYS_MAX 16
 
-/* Not passed on: those that report our own faults or children, and those nobody can catch. */
-static bool is_passed_on(int sig)
+/* Not taken: those that report our own faults, and those nobody can catch. */
+static bool is_taken(int sig)
 {
 	switch (sig) {
 	case SIGKILL:
@@ -37,11 +43,16 @@ static bool is_passed_on(int sig)
 	case SIGABRT:
 	case SIGTRAP:
 	case SIGSYS:
-	case SIGPIPE:
 		return false;
 	default:
 		return true;
 	}
+}
+
+/* Of those taken: our children and our own pipes concern nobody else. */
+static bool is_passed_on(uint32_t sig)
+{
+	return sig != SIGCHLD && sig != SIGURG && sig != SIGPIPE;
 }
 
 int foreground_enter(struct foreground *f, struct error *err)
@@ -51,7 +62,7 @@ int foreground_enter(struct foreground *f, struct error *err)
 	int fd;
 
 	for (int sig = 1; sig <= 64; sig++)
-		if (is_passed_on(sig) && (sig < 32 || sig > 33)) /* 32 and 33 belong to the C library */
+		if (is_taken(sig) && (sig < 32 || sig > 33)) /* 32 and 33 belong to the C library */
 			sigs[n++] = sig;
 	fd = signal_open_fd(sigs, n, &f->old_mask, err);
 	if (fd < 0)
@@ -101,10 +112,15 @@ int runtime_check_detach_keys(const char *keys)
 
 struct relay {
 	int master;
-	int in, out;           /* our side; -1 when closed */
-	bool reading;          /* standard input still gives data */
-	char buf[RELAY_BYTES]; /* from the program */
+	int peer;     /* owned; keeps the master from hanging up */
+	int in, out;  /* our side; -1 when closed */
+	bool reading; /* standard input still gives data */
+	bool open;    /* the master may have more to give */
+	bool unread;  /* our standard output is a pipe that nobody reads any more */
+	char *buf;    /* owned, RELAY_BYTES: from the program */
 	size_t at, len;
+	char typed[4096 + KEYS_MAX]; /* to the program */
+	size_t typed_at, typed_len;
 	unsigned char keys[KEYS_MAX]; /* detach sequence */
 	size_t key_count, key_at;
 };
@@ -147,82 +163,121 @@ static size_t filter_keys(struct relay *r, const char *in, size_t n, char *out)
 	return len;
 }
 
+static void relay_typed(struct relay *r)
+{
+	ssize_t n = write(r->master, r->typed + r->typed_at, r->typed_len - r->typed_at);
+
+	if (n > 0)
+		r->typed_at += (size_t)n;
+	else if (n < 0 && errno != EINTR && errno != EAGAIN)
+		r->typed_at = r->typed_len; /* the terminal is gone */
+}
+
 static void relay_input(struct relay *r)
 {
 	char in[4096];
-	char out[sizeof(in) + KEYS_MAX];
 	ssize_t n = read(r->in, in, sizeof(in));
 
-	if (n > 0) {
-		(void)fd_write_all(r->master, out, filter_keys(r, in, (size_t)n, out));
-		return;
-	}
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
-	r->reading = false;
-	/* The end of a pipe becomes the end of input that a terminal's program understands. */
-	(void)!write(r->master, "\004", 1);
+	r->typed_at = 0;
+	if (n > 0) {
+		r->typed_len = filter_keys(r, in, (size_t)n, r->typed);
+	} else {
+		/* The end of a pipe becomes the end of input that a terminal's program understands. */
+		r->reading = false;
+		r->typed[0] = '\004';
+		r->typed_len = 1;
+	}
+	relay_typed(r);
 }
 
-/* Returns false when the master has nothing more to give. */
-static bool relay_output(struct relay *r)
+static void relay_read(struct relay *r)
 {
-	ssize_t n;
+	ssize_t n = read(r->master, r->buf, RELAY_BYTES);
 
-	if (r->at == r->len) {
-		n = read(r->master, r->buf, sizeof(r->buf));
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			return true;
-		if (n <= 0)
-			return false;
-		r->at = 0;
-		r->len = (size_t)n;
-	}
-	n = write(r->out, r->buf + r->at, r->len - r->at);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	r->open = n > 0;
+	r->at = 0;
+	r->len = n > 0 ? (size_t)n : 0;
+}
+
+static void relay_output(struct relay *r)
+{
+	const size_t left = r->len - r->at;
+	ssize_t n = write(r->out, r->buf + r->at, left < RELAY_WRITE ? left : RELAY_WRITE);
+
 	if (n > 0)
 		r->at += (size_t)n;
 	else if (n < 0 && errno != EINTR && errno != EAGAIN)
 		r->at = r->len; /* nobody reads any more: the program must not hang on it */
-	return true;
+	r->unread |= n < 0 && errno == EPIPE;
 }
 
-static void pass_signals(struct foreground *f, const struct pidref *child, int terminal)
+static void relay_open(struct relay *r, int terminal)
+{
+	r->master = terminal;
+	r->open = true;
+	r->buf = mem_alloc(RELAY_BYTES);
+	r->peer = pty_open_peer(terminal);
+	(void)fd_set_nonblock(terminal, true);
+}
+
+static void relay_done(struct relay *r)
+{
+	fd_close(&r->peer);
+	free(r->buf);
+}
+
+/* Returns whether one of them asks for an end. */
+static bool pass_signals(struct foreground *f, const struct pidref *child, int terminal)
 {
 	struct signalfd_siginfo si;
+	bool passed = false;
 
 	while (read(f->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		if (si.ssi_signo == SIGWINCH && terminal >= 0)
+		if (si.ssi_signo == SIGWINCH && terminal >= 0) {
 			follow_size(terminal);
-		else if (si.ssi_signo != SIGCHLD && si.ssi_signo != SIGURG && si.ssi_signo != SIGWINCH)
+		} else if (is_passed_on(si.ssi_signo) && si.ssi_signo != SIGWINCH) {
 			(void)pidref_kill(child, (int)si.ssi_signo);
+			passed = true;
+		}
 	}
+	return passed;
 }
 
 static void loop(struct foreground *f, const struct pidref *child, struct relay *r)
 {
 	bool ended = false;
-	bool open = r != NULL;
 
-	while (!ended || open) {
-		const bool pending = open && r->at < r->len;
+	while (!ended || r->open || r->at < r->len) {
+		const bool pending = r->at < r->len;
+		const bool typed = r->typed_at < r->typed_len && r->open && !ended;
+		const short want = (short)((pending ? 0 : POLLIN) | (typed ? POLLOUT : 0));
 		struct pollfd p[6] = {
 			{.fd = ended ? -1 : child->fd, .events = POLLIN},
 			{.fd = f->signal_fd, .events = POLLIN},
-			{.fd = open && !pending ? r->master : -1, .events = POLLIN},
+			{.fd = r->open && want ? r->master : -1, .events = want},
 			{.fd = pending ? r->out : -1, .events = POLLOUT},
-			{.fd = open && r->reading && !ended ? r->in : -1, .events = POLLIN},
+			{.fd = r->open && r->reading && !typed && !ended ? r->in : -1, .events = POLLIN},
 			{.fd = f->notify ? f->notify->sock : -1, .events = POLLIN},
 		};
-		int n = poll(p, 6, ended ? 0 : -1);
+		int n = poll(p, 6, ended && !pending ? 0 : -1);
 
-		if (n < 0 && errno != EINTR)
-			return;
-		if (n <= 0 && ended)
-			return; /* drained */
-		if (p[1].revents)
-			pass_signals(f, child, r ? r->master : FD_NONE);
-		if (p[2].revents || p[3].revents)
-			open = relay_output(r);
+		if ((n < 0 && errno != EINTR) || (n <= 0 && ended))
+			return; /* drained, if it ended */
+		if (p[1].revents && pass_signals(f, child, r->master) && ended)
+			return; /* nobody is left to take it but us */
+		if (p[2].revents & ~POLLOUT)
+			relay_read(r);
+		if (p[2].revents & POLLOUT)
+			relay_typed(r);
+		/* Without a terminal the program itself would get SIGPIPE: `... | head -1` is to end. */
+		if (p[3].revents)
+			relay_output(r);
+		if (r->unread)
+			(void)pidref_kill(child, SIGKILL);
 		if (p[4].revents)
 			relay_input(r);
 		if (p[5].revents)
@@ -236,7 +291,13 @@ int foreground_wait(struct foreground *f, const struct pidref *child, int termin
 		    int *ret_exit, struct error *err)
 {
 	autopty_raw struct pty_raw raw = PTY_RAW_NONE;
-	struct relay relay = {.master = terminal, .in = STDIN_FILENO, .out = STDOUT_FILENO, .reading = !f->no_stdin};
+	struct relay relay = {
+		.master = FD_NONE,
+		.peer = FD_NONE,
+		.in = STDIN_FILENO,
+		.out = STDOUT_FILENO,
+		.reading = !f->no_stdin,
+	};
 	struct error ignored;
 	int status = 0;
 	int r;
@@ -251,14 +312,19 @@ int foreground_wait(struct foreground *f, const struct pidref *child, int termin
 						 detach_keys);
 			relay.key_count = (size_t)n;
 		}
+		relay_open(&relay, terminal);
 		follow_size(terminal);
 		if (isatty(STDIN_FILENO) && !f->no_stdin)
 			(void)pty_raw_enter(STDIN_FILENO, &raw, &ignored);
 	}
-	loop(f, child, terminal >= 0 ? &relay : NULL);
+	loop(f, child, &relay);
+	relay_done(&relay);
 	r = pidref_wait(child, &status);
 	if (r < 0)
 		return error_sys(err, -r, "wait for process %d", (int)child->pid);
-	*ret_exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (relay.unread && WIFSIGNALED(status))
+		*ret_exit = 128 + SIGPIPE;
+	else
+		*ret_exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	return 0;
 }

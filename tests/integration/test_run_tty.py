@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -169,3 +170,63 @@ def tty_without_one_is_refused(w):
     check_in("the input device is not a TTY", done.err)
     done = w.bothy("run", "-t", "embedded", "sh", "-c", "test -t 1 && echo yes")
     check_equal(done.out, "yes\n", "-t alone gives the program a terminal")
+
+
+@test
+def much_input_and_its_echo(w):
+    """A program that writes what it reads stops reading until it is read: neither direction may wait for the other."""
+    t = Terminal(w, "-it", "embedded", "sh", "-c", "stty raw; echo go; head -c 300000 | wc -c; stty sane")
+    t.read("go")
+    t.wait_raw()
+    os.set_blocking(t.master, False)
+    left = 300000
+    deadline = time.monotonic() + 60
+    while left and time.monotonic() < deadline:
+        readable, writable, _ = select.select([t.master], [t.master], [], 5)
+        if readable:
+            t.seen = (t.seen + os.read(t.master, 65536).decode())[-1000:]
+        if writable:
+            left -= os.write(t.master, b"x" * min(left, 2000))
+    check_equal(left, 0, "input that was not taken")
+    t.read("300000")
+    t.end(0)
+
+
+@test
+def closed_and_opened_anew(w):
+    """Init systems close the terminal and open /dev/console for each line: what they say later is shown as well."""
+    t = Terminal(w, "-it", "embedded", "sh", "-c",
+                 "exec 0<&- 1>&- 2>&-; for i in 1 2 3; do sleep 0.2; echo line $i >/dev/console; done")
+    t.read("line 1\r\nline 2\r\nline 3\r\n")
+    t.end(0)
+
+
+@test
+def a_slow_reader_gets_it_all(w):
+    """What the pipe does not take while the program runs is not lost when the program ends."""
+    command = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "run", "-t", "embedded", "seq", "2000"]
+
+    def start():
+        child = w.spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        time.sleep(1.5)  # the pipe is full, the rest is in the terminal, and the program has ended
+        return child
+
+    child = start()
+    check_equal(len(child.stdout.read().split()), 2000, "lines")
+    check_equal(child.wait(), 0)
+    # With nobody reading, and nothing running any more, bothy can still be asked to end.
+    child = start()
+    child.terminate()
+    child.wait(20)
+    child.stdout.close()
+
+
+@test
+def output_that_nobody_reads_ends_it(w):
+    """`bothy run -t ... | head -1` ends as it would without a terminal, and takes what it made along."""
+    command = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "run", "-t", "embedded", "yes"]
+    child = w.spawn(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    check_equal(child.stdout.readline(), "y\n")
+    child.stdout.close()
+    check_equal(child.wait(20), 128 + signal.SIGPIPE)
