@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "cgroup/cgroup.h"
 #include "safepath/safepath.h"
 
@@ -83,21 +84,39 @@ static const char *member(struct state *s, const char *key)
 	return v ? arena_strdup(&s->arena, v) : "";
 }
 
-static void fill(struct state *s)
+/* A record that we did not write, or not like this. A pid counts only with the time its process began: without it the
+ * number could by now be anybody's, and `delete --force` kills it. */
+static bool is_damaged(const struct state *s, int64_t schema, int64_t pid)
 {
-	int64_t pid = 0;
+	struct json *cg = json_get(s->doc, "cgroup");
+	autocgroup struct cgroup *group = NULL;
+	struct error ignored;
+
+	return schema != STATE_SCHEMA || !str_eq(json_str(json_get(s->doc, "id")), s->id) || pid < 0 ||
+	       pid > INT32_MAX || (pid && !s->start_time) || (cg && cgroup_from_json(cg, &group, &ignored) < 0);
+}
+
+/* Returns 0, or -EUCLEAN for what no verb should act on. */
+static int fill(struct state *s)
+{
+	int64_t schema = 0;
+	int64_t pid = -1;
 	int64_t owner = 0;
 
+	(void)json_i64(json_get(s->doc, "schema"), &schema);
 	(void)json_i64(json_get(s->doc, "pid"), &pid);
 	(void)json_u64(json_get(s->doc, "startTime"), &s->start_time);
 	(void)json_i64(json_get(s->doc, "owner"), &owner);
-	s->pid = pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+	if (is_damaged(s, schema, pid))
+		return -EUCLEAN;
+	s->pid = (pid_t)pid;
 	s->owner = (uid_t)owner;
 	s->oci_version = member(s, "ociVersion");
 	s->bundle = member(s, "bundle");
 	s->rootfs = member(s, "rootfs");
 	s->created = member(s, "created");
 	(void)json_each(json_get(s->doc, "annotations"), add_annotation, s);
+	return 0;
 }
 
 int state_load(struct runtime *rt, const char *id, struct state *ret, struct error *err)
@@ -116,11 +135,12 @@ int state_load(struct runtime *rt, const char *id, struct state *ret, struct err
 	r = safepath_read_file(s.dir_fd, STATE_RECORD, &text, err);
 	if (r < 0)
 		return err->kind == ERROR_NOT_FOUND ? no_such_container(id, err) : r;
-	/* A torn record is a container that never came to be. */
-	if (json_parse(buf_str(&text), text.len, STATE_RECORD, &s.doc, err) < 0)
-		return no_such_container(id, err);
 	s.id = arena_strdup(&s.arena, id);
-	fill(&s);
+	/* A torn record is a container that never came to be. */
+	if (json_parse(buf_str(&text), text.len, STATE_RECORD, &s.doc, err) < 0 || fill(&s) < 0) {
+		error_set(err, ERROR_NOT_FOUND, ENOENT, "container '%s' does not exist: its record is damaged", id);
+		return error_hint(err, "`delete --force %s` removes what is left of it", id);
+	}
 	*ret = s;
 	s = STATE_NONE;
 	return 0;

@@ -58,6 +58,12 @@ static int subject_load(struct runtime *rt, const char *id, struct subject *s, s
 	return state_status(&s->state, &s->status, &s->init, err);
 }
 
+static int no_group(const struct subject *s, const char *what, struct error *err)
+{
+	return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "container '%s' has no control group to %s", s->state.id,
+			 what);
+}
+
 static int not_running(struct error *err)
 {
 	return error_set(err, ERROR_CONFLICT, ESRCH, "container not running");
@@ -113,7 +119,8 @@ int runtime_list(struct runtime *rt, struct json **ret, struct error *err)
 		struct error broken;
 		struct json *j;
 
-		if (d->d_name[0] == '.' || spec_check_id(d->d_name, &broken) < 0)
+		if (d->d_name[0] == '.' || (d->d_type != DT_DIR && d->d_type != DT_UNKNOWN) ||
+		    spec_check_id(d->d_name, &broken) < 0)
 			continue;
 		if (subject_load(rt, d->d_name, &s, &broken) < 0) {
 			log_warn("%s", broken.msg);
@@ -245,9 +252,11 @@ int runtime_delete(struct runtime *rt, const char *id, bool force, struct error 
 
 	spec_init(&spec);
 	if (r < 0) {
-		if (err->kind == ERROR_NOT_FOUND && delete_remains(rt, id, &broken) == 0 && force)
-			return 0;
-		return r;
+		int gone = force || err->kind == ERROR_NOT_FOUND ? delete_remains(rt, id, &broken) : r;
+
+		if (gone < 0 && force)
+			*err = broken;
+		return gone == 0 && force ? 0 : r;
 	}
 	if (s.status != RUNTIME_STOPPED && s.status != RUNTIME_CREATED && !force)
 		return error_hint((error_set(err, ERROR_CONFLICT, EBUSY,
@@ -274,6 +283,8 @@ int runtime_pause(struct runtime *rt, const char *id, struct error *err)
 		return r;
 	if (s.status != RUNTIME_RUNNING && s.status != RUNTIME_CREATED)
 		return not_running(err);
+	if (!s.cgroup || cgroup_is_empty(s.cgroup))
+		return no_group(&s, "freeze", err);
 	return cgroup_freeze(s.cgroup, err);
 }
 
@@ -337,7 +348,7 @@ int runtime_update(struct runtime *rt, const char *id, const struct spec_resourc
 	if (s.status == RUNTIME_STOPPED)
 		return not_running(err);
 	if (!s.cgroup || cgroup_is_empty(s.cgroup))
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "container '%s' has no cgroup to limit", id);
+		return no_group(&s, "limit", err);
 	r = extend_cgroup(&s, res, err);
 	return r < 0 ? r : cgroup_apply(s.cgroup, res, CGROUP_APPLY_UPDATE, err);
 }

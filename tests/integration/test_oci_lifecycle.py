@@ -393,6 +393,35 @@ def hook_timeout(w):
 
 
 @test
+def damaged_records(w):
+    """What a crash or a foreign hand left in the state folder: no verb acts on it, and delete --force takes it away."""
+    states = w.tmp / "state"
+    with w.container(start=False) as c:
+        good = dict(json.loads(read(states / c / "state.json")), id="odd", pid=os.getpid())
+    odd = [[], {}, {"pid": os.getpid()}, dict(good, schema=99), dict(good, id="other"), dict(good, startTime=0),
+           dict(good, cgroup=5), dict(good, cgroup={"mode": "v1"}), dict(good, pid=-1), dict(good, pid="1"), dict(good, pid=2**40)]
+    verbs = [["state"], ["kill"], ["start"], ["pause"], ["resume"], ["ps"], ["update"], ["events", "--stats"], ["delete"]]
+    for text in [json.dumps(record) for record in odd] + ["", "{", None]:
+        for verb in verbs:
+            home = states / "odd"
+            home.mkdir(exist_ok=True)
+            if text is None:
+                (home / "state.json").mkdir(exist_ok=True)
+            else:
+                (home / "state.json").write_text(text)
+            done = w.oci(*verb, "odd")
+            check_equal((done.code, done.out), (1, ""), f"{verb} of {text!r}")
+            check_equal(w.ok("list", "-q").out, "", f"the list with {text!r}")
+        w.ok("delete", "--force", "odd")
+        check(not home.exists(), f"{text!r} is still there")
+    # What is no folder is no container.
+    (states / "notes").write_text("")
+    check_equal(w.ok("list").err, "")
+    check_equal(w.oci("state", "notes").code, 1)
+    (states / "notes").unlink()
+
+
+@test
 def log_json(w):
     log = w.tmp / "log.json"
     done = w.oci("--log", log, "--log-format", "json", "state", "nothing")
