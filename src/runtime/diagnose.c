@@ -93,7 +93,8 @@ static void nearest_in(const char *dir, size_t dir_len, const char *want, char *
 static void hint_nearest(const char *name, char *const *envp, struct error *err)
 {
 	char best[256] = "";
-	size_t limit = strlen(name) <= 4 ? 2 : 3; /* at most one or two letters off */
+	const size_t typed = strlen(name);
+	size_t limit = typed < 2 ? 0 : typed <= 4 ? 2 : 3; /* at most one or two letters off */
 	const char *path = NULL;
 
 	for (; *envp; envp++)

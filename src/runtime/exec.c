@@ -94,20 +94,31 @@ static void add_groups(struct exec *x, struct spec_process *p)
 	p->user.additional_gid_count = n + o->additional_gid_count;
 }
 
+static int check_words(const struct runtime_exec_options *o, struct error *err)
+{
+	if (!o->args || !o->args[0])
+		return error_set(err, ERROR_INVALID, EINVAL, "exec args cannot be empty");
+	for (char *const *e = o->env; e && *e; e++)
+		if ((*e)[0] == '=' || !strchr(*e, '='))
+			return error_set(err, ERROR_INVALID, EINVAL, "--env: expected NAME=value, got \"%s\"", *e);
+	if (o->cwd && o->cwd[0] && o->cwd[0] != '/')
+		return error_set(err, ERROR_INVALID, EINVAL, "--cwd: expected an absolute path, got \"%s\"", o->cwd);
+	return 0;
+}
+
 /* The container's own process with what the command line changes. */
 static int edit_process(struct exec *x, struct error *err)
 {
 	const struct runtime_exec_options *o = x->opt;
 	struct spec_process *p = &x->process;
 	struct spec_strs env = {};
+	int r = check_words(o, err);
 
-	if (!o->args || !o->args[0])
-		return error_set(err, ERROR_INVALID, EINVAL, "exec args cannot be empty");
+	if (r < 0)
+		return r;
 	*p = x->spec.process;
 	p->set = true;
 	p->terminal = o->tty;
-	p->rlimit_count = 0;
-	p->oom_score_adj.set = false;
 	p->args = (struct spec_strs){};
 	for (char *const *a = o->args; *a; a++)
 		spec_strs_push(&x->arena, &p->args, *a);
@@ -116,7 +127,7 @@ static int edit_process(struct exec *x, struct error *err)
 	for (char *const *e = o->env; e && *e; e++)
 		spec_strs_push(&x->arena, &env, *e);
 	p->env = env;
-	if (o->cwd)
+	if (o->cwd && o->cwd[0])
 		p->cwd = o->cwd;
 	if (o->user_set)
 		p->user.uid = o->uid;
@@ -134,6 +145,17 @@ static int edit_process(struct exec *x, struct error *err)
 	return 0;
 }
 
+/* A document that says nothing of limits gets those of the container, as under runc. */
+static void inherit_limits(struct exec *x)
+{
+	if (!x->process.rlimit_count) {
+		x->process.rlimits = x->spec.process.rlimits;
+		x->process.rlimit_count = x->spec.process.rlimit_count;
+	}
+	if (!x->process.oom_score_adj.set)
+		x->process.oom_score_adj = x->spec.process.oom_score_adj;
+}
+
 static int choose_process(struct exec *x, struct error *err)
 {
 	int r;
@@ -145,6 +167,7 @@ static int choose_process(struct exec *x, struct error *err)
 				       err);
 	if (r < 0)
 		return r;
+	inherit_limits(x);
 	if (!x->process.args.count)
 		return error_set(err, ERROR_INVALID, EINVAL, "process.args: exec args cannot be empty");
 	if (x->process.terminal && x->opt->detach && !x->opt->console_socket)
@@ -416,15 +439,19 @@ static int clone_child(struct exec *x, struct error *err)
 	return r < 0 ? r : 0;
 }
 
-static int limit_child(struct exec *x, struct error *err)
+/* The OOM score is ours first and so the child's from birth: once it stands in a user namespace its files in /proc are
+ * closed to a plain user. We keep it: we end when the child does. */
+static int score_self(struct exec *x, struct error *err)
 {
 	autoproc struct safepath_proc proc = SAFEPATH_PROC_NONE;
-	int r = launch_set_rlimits(&x->process, x->child.pid, err);
+	int r;
 
-	if (r < 0 || !x->process.oom_score_adj.set)
-		return r;
+	if (!x->process.oom_score_adj.set)
+		return 0;
 	r = safepath_proc_open(&proc, true, err);
-	return r < 0 ? r : launch_set_oom_score(&x->process, &proc, x->child.pid, launch_in_userns(err), err);
+	return r < 0 ? r
+		     : launch_set_oom_score(&x->process, &proc, getpid(),
+					    !caps_have(CAP_SYS_ADMIN) || launch_in_userns(err), err);
 }
 
 static int go(struct exec *x, struct error *err)
@@ -436,10 +463,12 @@ static int go(struct exec *x, struct error *err)
 
 static int start_child(struct exec *x, struct error *err)
 {
-	int r = clone_child(x, err);
+	int r = score_self(x, err);
 
 	if (r == 0)
-		r = limit_child(x, err);
+		r = clone_child(x, err);
+	if (r == 0)
+		r = launch_set_rlimits(&x->process, x->child.pid, err);
 	if (r == 0)
 		r = go(x, err);
 	if (r == 0)

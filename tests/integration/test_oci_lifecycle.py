@@ -158,6 +158,35 @@ def exec_in_a_container(w):
     check_in("does not exist", w.oci("exec", c, "true").err)
 
 
+@test
+def exec_has_the_limits_of_the_container(w):
+    """As under runc: rlimits and the OOM score of config.json hold for exec too, unless a process.json says otherwise."""
+    def edit(config):
+        config["process"].update(oomScoreAdj=500, rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}])
+
+    look = ["sh", "-c", "cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn"]
+    with w.container(edit=edit) as c:
+        check_equal(w.ok("exec", c, *look).out, "500\n100\n200\n")
+        for more, want in (({}, "500\n100\n200\n"),
+                           ({"oomScoreAdj": 600, "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60}]}, "600\n50\n60\n")):
+            (w.tmp / "p.json").write_text(json.dumps({"args": look, "cwd": "/", "env": ["PATH=/bin"], **more}))
+            check_equal(w.ok("exec", "--process", w.tmp / "p.json", c).out, want)
+
+
+@test
+def exec_words_are_checked(w):
+    with w.container() as c:
+        for words, expected in ((["--env", "NAME"], 'expected NAME=value, got "NAME"'), (["--env", "=x"], "expected NAME=value"),
+                                (["--cwd", "tmp"], "expected an absolute path"), (["--user", "root"], "expected a number"),
+                                (["--user", ":5"], "expected a number"), (["--user", "4294967296"], "expected a number")):
+            done = w.oci("exec", *words, c, "true")
+            check_equal((done.code, done.out), (255, ""), f"{words}")
+            check_in(expected, done.err)
+        check_equal(w.ok("exec", "--cwd", "", "--env", "A=", c, "pwd").out, "/\n")
+        done = w.oci("exec", c, "")
+        check("did you mean" not in done.err, done.err)
+
+
 @test(root=True)
 def exec_is_placed_in_the_cgroup(w):
     with w.container() as c:
