@@ -107,6 +107,33 @@ static int check_lost(struct store *s, struct error *err)
 	return error_hint(err, "`bothy system check --repair` makes it anew from the images");
 }
 
+static int to_todays_form(struct store *s, int64_t version, struct error *err)
+{
+	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, err, "cannot make");
+	return run_steps(s, version, err);
+}
+
+/* The tables of a new database. SQLite would wait for the disk seven times, for something that is made again if it is lost. What
+ * must be there before the first record is the file's first page, without which the log is not looked at, and the files' names;
+ * the log itself is durable with the first record that is added to it. */
+static int make(struct store *s, struct error *err)
+{
+	if (sqlite3_exec(s->db, "PRAGMA synchronous = OFF", NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, err, "cannot make");
+	if (to_todays_form(s, 0, err) < 0)
+		return -err->code;
+	autofd int fd = safepath_child(s->root_fd, STORE_DB, O_RDONLY, err);
+
+	if (fd < 0)
+		return fd;
+	if (fdatasync(fd) < 0 || fsync(s->root_fd) < 0)
+		return error_sys(err, errno, "cannot make %s/%s durable", s->root, STORE_DB);
+	return sqlite3_exec(s->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) == SQLITE_OK
+		       ? 0
+		       : failed(s, err, "cannot make");
+}
+
 static int check_version(struct store *s, struct error *err)
 {
 	int64_t version;
@@ -126,9 +153,7 @@ static int check_version(struct store *s, struct error *err)
 		return 0;
 	if (version == 0 && !s->rebuilding && check_lost(s, err) < 0)
 		return -err->code;
-	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
-		return failed(s, err, "cannot make");
-	return run_steps(s, version, err);
+	return version == 0 && !s->rebuilding ? make(s, err) : to_todays_form(s, version, err);
 }
 
 static int setup(struct store *s, bool write, struct error *err)
