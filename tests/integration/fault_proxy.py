@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers for the tests of the registry client: a registry of our own in memory that can misbehave on request, a token service,
-and Debian's docker-registry. Everything listens on loopback only, on ports that the kernel chose.
+and Debian's docker-registry.
 
 The registry here is small and honest unless a *fault* says otherwise: a function that gets the request (method, path, headers)
 and returns None or a dictionary of what to do to the answer:
@@ -16,7 +16,6 @@ and returns None or a dictionary of what to do to the answer:
     flip         one byte of the body is wrong
 """
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -29,16 +28,16 @@ import subprocess
 import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness import program, skip
+from http_server import HttpServer, login_of, query_of, reply
 
 
 def sha(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-class Server:
+class Server(HttpServer):
     """A registry in memory. `log` has (method, path, headers) of every request, `sent` the body bytes of blobs sent."""
 
     def __init__(self, host="127.0.0.1", tls=None, basic=None, token=None):
@@ -46,40 +45,7 @@ class Server:
         self.log, self.fault, self.sent = [], None, 0
         self.basic, self.token = basic, token
         self.lock = threading.Lock()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            server_version = "fault"
-            disable_nagle_algorithm = True  # head and body are two writes
-
-            def log_message(self, *args):
-                pass
-
-            def handle(self):
-                with contextlib.suppress(OSError, ssl.SSLError):
-                    super().handle()
-
-            def any(self):
-                server.answer(self)
-
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = any
-
-        self.httpd = ThreadingHTTPServer((host, 0), Handler)
-        self.httpd.daemon_threads = True
-        if tls:
-            self.httpd.socket = tls.server_context().wrap_socket(self.httpd.socket, server_side=True, do_handshake_on_connect=False)
-        self.host = f"{host}:{self.httpd.server_address[1]}"
-        self.scheme = "https" if tls else "http"
-        self.thread = threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_args):
-        self.httpd.shutdown()
-        self.httpd.server_close()
+        super().__init__(host, tls)
 
     # -- content
 
@@ -126,7 +92,7 @@ class Server:
 
     def allowed(self, h):
         given = h.headers.get("Authorization", "")
-        if self.basic and given != "Basic " + base64.b64encode(self.basic.encode()).decode():
+        if self.basic and login_of(h) != self.basic:
             self.send(h, 401, {"WWW-Authenticate": 'Basic realm="test"'}, b'{"errors":[{"code":"UNAUTHORIZED"}]}')
             return False
         if self.token:
@@ -264,52 +230,23 @@ class Server:
         return [entry for entry in self.log if entry[0] == method and part in entry[1]]
 
 
-class Tokens:
+class Tokens(HttpServer):
     """A token service. Users are "name:password"; a token carries the scopes that were asked for."""
 
     def __init__(self, host="127.0.0.1", users=(), anonymous=False, tls=None):
         self.users, self.anonymous, self.issued, self.log = users, anonymous, {}, []
-        outer = self
+        super().__init__(host, tls)
+        self.realm = f"{self.scheme}://{self.host}/token"
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
-
-            def handle(self):
-                with contextlib.suppress(OSError, ssl.SSLError):
-                    super().handle()
-
-            def do_GET(self):
-                given = self.headers.get("Authorization", "")
-                outer.log.append((self.path, given))
-                user = base64.b64decode(given.removeprefix("Basic ")).decode() if given.startswith("Basic ") else None
-                if user not in outer.users and not (outer.anonymous and user is None):
-                    self.send_response(401)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-                name = f"token{len(outer.issued)}." + hashlib.sha256(os.urandom(8)).hexdigest()
-                outer.issued[name] = " ".join(query.get("scope", []))
-                text = json.dumps({"token": name, "expires_in": 300}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-        self.httpd = ThreadingHTTPServer((host, 0), Handler)
-        self.httpd.daemon_threads = True
-        if tls:
-            self.httpd.socket = tls.server_context().wrap_socket(self.httpd.socket, server_side=True, do_handshake_on_connect=False)
-        self.realm = f"{'https' if tls else 'http'}://{host}:{self.httpd.server_address[1]}/token"
-        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_args):
-        self.httpd.shutdown()
-        self.httpd.server_close()
+    def answer(self, h):
+        user = login_of(h)
+        self.log.append((h.path, h.headers.get("Authorization", "")))
+        if user not in self.users and not (self.anonymous and user is None):
+            reply(h, 401, {})
+            return
+        name = f"token{len(self.issued)}." + hashlib.sha256(os.urandom(8)).hexdigest()
+        self.issued[name] = " ".join(query_of(h).get("scope", []))
+        reply(h, 200, {}, json.dumps({"token": name, "expires_in": 300}).encode())
 
     def scope_of(self, token):
         return self.issued.get(token)

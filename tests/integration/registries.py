@@ -5,7 +5,6 @@ import contextlib
 import gzip
 import hashlib
 import http.client
-import http.server
 import io
 import json
 import os
@@ -17,6 +16,7 @@ import tarfile
 import threading
 
 from harness import check, program, skip
+from http_server import HttpServer, reply
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -204,40 +204,17 @@ class Gate:
         self.listener.close()
 
 
-class Liar:
+class Liar(HttpServer):
     """A registry that answers what it is told: {path: (status, headers, body)}."""
 
     def __init__(self, answers):
-        liar = self
         self.answers = answers
         self.asked = []
+        super().__init__()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):  # pylint: disable=invalid-name
-                liar.asked.append((self.command, self.path))
-                status, headers, body = liar.answers.get(self.path, (404, {}, b"{}"))
-                self.send_response(status)
-                for key, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(key, value)
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
-
-            do_HEAD = do_GET  # pylint: disable=invalid-name
-
-            def log_message(self, *args):  # pylint: disable=arguments-differ
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.host = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def answer(self, h):
+        self.asked.append((h.command, h.path))
+        reply(h, *self.answers.get(h.path, (404, {}, b"{}")))
 
 
 def index_in(registry, repository, tag, entries, images):

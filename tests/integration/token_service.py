@@ -7,12 +7,11 @@ openssl signs, so that nothing but Python's own library and that program are nee
 
 import base64
 import json
-import ssl
 import subprocess
-import threading
 import time
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from http_server import HttpServer, login_of, query_of, reply
 
 ISSUER, SERVICE = "bothy test issuer", "bothy test registry"
 
@@ -31,7 +30,7 @@ def raw_signature(der, size):
     return b"".join(n.to_bytes(size, "big") for n in numbers)
 
 
-class SignedTokens:
+class SignedTokens(HttpServer):
     """@rights: {"user:password": {repository: actions}}; None is who gives no password. "*" stands for any repository.
 
     `log` has (path and query, user) of every request; `life` is how many seconds a token lives: negative ones are dead at once.
@@ -44,45 +43,8 @@ class SignedTokens:
         key = {"RS256": ("rsa:2048",), "ES256": ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")}[algorithm]
         self.openssl("req", "-x509", "-newkey", *key, "-nodes", "-keyout", "key", "-out", "certificate", "-subj", "/CN=tokens", "-days", "2")
         self.certificate = "".join((folder / "certificate").read_text().split("-----")[2].split())
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except (OSError, ssl.SSLError):
-                    pass
-
-            def do_GET(self):
-                self.reply(*outer.answer(self))
-
-            def reply(self, status, document):
-                text = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-        self.httpd = ThreadingHTTPServer((host, 0), Handler)
-        self.httpd.daemon_threads = True
-        if tls:
-            self.httpd.socket = tls.server_context().wrap_socket(self.httpd.socket, server_side=True, do_handshake_on_connect=False)
-        self.host = f"{host}:{self.httpd.server_address[1]}"
-        self.realm = f"{'https' if tls else 'http'}://{self.host}/token"
-        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_args):
-        self.httpd.shutdown()
-        self.httpd.server_close()
+        super().__init__(host, tls)
+        self.realm = f"{self.scheme}://{self.host}/token"
 
     def openssl(self, *words, data=None):
         return subprocess.run(["openssl", *words], cwd=self.folder, input=data, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
@@ -92,10 +54,11 @@ class SignedTokens:
         return {"realm": realm or self.realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(self.folder / "certificate")}
 
     def answer(self, h):
-        given = h.headers.get("Authorization", "")
-        user = base64.b64decode(given.removeprefix("Basic ")).decode() if given.startswith("Basic ") else None
-        self.log.append((h.path, user))
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(h.path).query)
+        status, document = self.document(login_of(h), query_of(h))
+        self.log.append((h.path, login_of(h)))
+        reply(h, status, {"Content-Type": "application/json"}, json.dumps(document).encode())
+
+    def document(self, user, query):
         if user not in self.rights:
             return 401, {"errors": [{"code": "UNAUTHORIZED", "message": "no such user"}]}
         if query.get("service") != [SERVICE]:
