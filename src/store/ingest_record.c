@@ -360,6 +360,7 @@ static void collect_replaced(struct store_ingest *g)
 int store_ingest_commit(struct store_ingest *g, struct error *err)
 {
 	struct store *s = g->staged.store;
+	struct error ignored;
 	int r;
 
 	if (ingest_stage_texts(g, err) < 0)
@@ -369,8 +370,13 @@ int store_ingest_commit(struct store_ingest *g, struct error *err)
 	autotransaction struct index_transaction t = {0};
 
 	if (lock < 0 || index_begin(s, &t, err) < 0 || ingest_publish_last(g, err) < 0 ||
-	    (r = publish_records(g, err)) < 0 || index_commit(&t, err) < 0)
+	    (r = publish_records(g, err)) < 0 || index_commit(&t, err) < 0) {
+		/* What was put into its place has no record now. */
+		index_transaction_done(&t);
+		if (lock >= 0)
+			(void)staging_collect_orphans(s, &g->staged.staging, &ignored); /* later loads do it, too */
 		return -err->code;
+	}
 	ingest_published(g);
 	if (r == 0) {
 		collect_replaced(g);
