@@ -39,7 +39,9 @@
 #include <unistd.h>
 
 #define HELD_MAX 512
+#ifndef PATIENCE_S
 #define PATIENCE_S 120 /* nothing waits longer for what should come */
+#endif
 
 static double now(void)
 {
