@@ -110,3 +110,8 @@ TEST(nor_has_a_flusher)
 {
 	check_helper(sandbox_lock_flusher);
 }
+
+TEST(nor_has_the_disk)
+{
+	check_helper(sandbox_lock_disk);
+}
