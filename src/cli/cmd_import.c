@@ -11,12 +11,14 @@
 #include "base/mem.h"
 #include "cli/bothy.h"
 #include "cli/collect.h"
+#include "cli/platform.h"
 #include "cli/progress.h"
 #include "safepath/safepath.h"
 
 struct import_options {
 	struct strv changes;
-	const char *message, *platform, *progress, *cert_dir;
+	struct platform_words platform;
+	const char *message, *progress, *cert_dir;
 	struct option_bool tls_verify;
 	bool quiet;
 };
@@ -25,7 +27,7 @@ struct import_options {
 static const struct option table[] = {
 	{"change", 'c', OPTION_STRINGS, offsetof(struct import_options, changes), "INSTRUCTION", "apply this instruction of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR", 0},
 	{"message", 'm', OPTION_STRING, offsetof(struct import_options, message), "TEXT", "the comment in the image's history", 0},
-	{"platform", 0, OPTION_STRING, offsetof(struct import_options, platform), "OS/ARCH", "what it is made for (default: this machine)", 0},
+	PLATFORM_OPTIONS(struct import_options, platform, "what it is made for (default: this machine)"),
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct import_options, quiet), NULL, "show no progress", 0},
 	{"progress", 0, OPTION_STRING, offsetof(struct import_options, progress), PROGRESS_WORDS, "of an address: how to show how far it is (default: bars on a terminal)", 0},
 	{"cert-dir", 0, OPTION_STRING, offsetof(struct import_options, cert_dir), "DIR", "of an address: certificates and keys for its server", 0},
@@ -113,18 +115,17 @@ static int import(const struct bothy_global *g, const struct import_options *o, 
 	struct store_import_options io = {.config = config, .comment = o->message ? o->message : comment};
 	autostrv struct strv fresh = {0};
 	autoengine struct engine *e = NULL;
+	autofree char *word = NULL;
 	struct image_platform platform;
 	char id[STORE_ID_MAX];
 	int r;
 
-	if (apply_changes(&o->changes, config, err) < 0 ||
+	if (platform_word(&o->platform, &word, err) < 0 || apply_changes(&o->changes, config, err) < 0 ||
 	    parse_name(a, args->count > 1 ? args->items[1] : NULL, &io.name, err) < 0)
 		return -err->code;
-	if (o->platform) {
-		if (image_platform_parse(a, o->platform, &platform, err) < 0)
-			return -err->code;
-		io.platform = &platform;
-	}
+	if (word && image_platform_parse(a, word, &platform, err) < 0)
+		return -err->code;
+	io.platform = word ? &platform : NULL;
 	if (bothy_open(g, &e, err) < 0)
 		return -err->code;
 	r = is_address ? import_address(e, o, args->items[0], &io, id, err)

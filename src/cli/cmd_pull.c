@@ -7,26 +7,29 @@
 #include "base/fd.h"
 #include "cli/bothy.h"
 #include "cli/collect.h"
+#include "cli/platform.h"
 #include "cli/progress.h"
 #include "cli/registry_options.h"
 #include "kernel/signal.h"
 
 struct pull_options {
 	struct engine_registry_options registry;
-	const char *platform, *progress, *policy;
+	struct platform_words platform;
+	const char *progress, *policy;
 	struct option_bool tls_verify;
-	bool quiet, all_tags, all_platforms;
+	bool quiet, all_tags, all_platforms, trust;
 };
 
 /* clang-format off */
 static const struct option table[] = {
 	{"all-tags", 'a', OPTION_BOOL, offsetof(struct pull_options, all_tags), NULL, "every tag of the repository", 0},
-	{"platform", 0, OPTION_STRING, offsetof(struct pull_options, platform), "OS/ARCH[/VARIANT]", "which one of several to take (default: this machine's)", 0},
+	PLATFORM_OPTIONS(struct pull_options, platform, "which one of several to take (default: this machine's)"),
 	{"all-platforms", 0, OPTION_BOOL, offsetof(struct pull_options, all_platforms), NULL, "keep all of them, to be pushed or saved; this machine's can be run", 0},
 	{"policy", 0, OPTION_STRING, offsetof(struct pull_options, policy), "always|missing|newer|never", "when to ask the registry (default: always)", 0},
 	{"quiet", 'q', OPTION_BOOL, offsetof(struct pull_options, quiet), NULL, "print the name only", 0},
 	{"progress", 0, OPTION_STRING, offsetof(struct pull_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
 	REGISTRY_OPTIONS(struct pull_options, registry),
+	{"disable-content-trust", 0, OPTION_BOOL, offsetof(struct pull_options, trust), NULL, "accepted for Docker's sake", OPTION_HIDDEN},
 	OPTION_END,
 };
 /* clang-format on */
@@ -42,6 +45,9 @@ static void print(const struct engine_pulled *p, bool quiet)
 			       image->unchanged ? "Image is up to date" : "Downloaded newer image", image->familiar);
 		}
 		printf("%s\n", image->name);
+		if (image->platform)
+			(void)fprintf(stderr, "Warning: %s is made for %s, not for %s\n", image->familiar,
+				      image->platform, p->platform);
 	}
 }
 
@@ -60,9 +66,9 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	autoprogress struct progress *progress = NULL;
 	autoengine struct engine *e = NULL;
 	struct engine_pulled pulled = {0};
+	autofree char *platform = NULL;
 	autofd int stop = FD_NONE;
 	struct engine_pull_options po = {
-		.platform = o->platform,
 		.all_platforms = o->all_platforms,
 		.all_tags = o->all_tags,
 		.creds = o->registry.creds,
@@ -71,6 +77,9 @@ static int run(void *global, void *options, const struct args *args, struct erro
 		.no_verify = o->tls_verify.set && !o->tls_verify.v,
 	};
 
+	if (platform_word(&o->platform, &platform, err) < 0)
+		return -err->code;
+	po.platform = platform;
 	if ((o->policy && engine_pull_policy_parse(o->policy, "--policy", &po.policy, err) < 0) ||
 	    progress_new(o->progress, o->quiet, "pull", &progress, err) < 0 || bothy_open(global, &e, err) < 0)
 		return -err->code;

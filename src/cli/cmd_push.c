@@ -17,7 +17,7 @@ struct push_options {
 	struct engine_registry_options registry;
 	const char *digestfile, *progress;
 	struct option_bool tls_verify;
-	bool all_tags, quiet;
+	bool all_tags, quiet, trust;
 };
 
 /* clang-format off */
@@ -27,7 +27,7 @@ static const struct option table[] = {
 	{"progress", 0, OPTION_STRING, offsetof(struct push_options, progress), PROGRESS_WORDS, "how to show how far it is (default: bars on a terminal)", 0},
 	{"digestfile", 0, OPTION_STRING, offsetof(struct push_options, digestfile), "FILE", "write the digest that the name now has to this file", 0},
 	REGISTRY_OPTIONS(struct push_options, registry),
-	{"disable-content-trust", 0, OPTION_BOOL, offsetof(struct push_options, quiet), NULL, "accepted for Docker's sake", OPTION_HIDDEN},
+	{"disable-content-trust", 0, OPTION_BOOL, offsetof(struct push_options, trust), NULL, "accepted for Docker's sake", OPTION_HIDDEN},
 	OPTION_END,
 };
 /* clang-format on */

@@ -4,9 +4,15 @@
  */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "cli/bothy.h"
+#include "cli/platform.h"
 #include "cli/progress.h"
 
+struct run_options {
+	struct engine_run_options o; /* first: most rows fill it directly */
+	struct platform_words platform;
+};
 #define AT(field) offsetof(struct engine_run_options, field)
 
 #define LATER(name, letter, instead)                                                                                   \
@@ -30,7 +36,7 @@ static const struct option table[] = {
 	{"hostname", 'h', OPTION_STRING, AT(hostname), "NAME", "host name inside", 0},
 	{"domainname", 0, OPTION_STRING, AT(domainname), "NAME", "domain name inside", 0},
 	{"pull", 0, OPTION_STRING, AT(pull), "always|missing|newer|never", "when to ask the registry for the image (default: missing)", 0},
-	{"platform", 0, OPTION_STRING, AT(platform), "OS/ARCH[/VARIANT]", "which one of several to pull (default: this machine's)", 0},
+	PLATFORM_OPTIONS(struct run_options, platform, "which one of several to pull (default: this machine's)"),
 	{"quiet", 'q', OPTION_BOOL, AT(quiet), NULL, "pull without progress", 0},
 	{"rootfs", 0, OPTION_STRING, AT(rootfs), "DIR", "a folder as the root, in place of an image", 0},
 	{"init", 0, OPTION_BOOL, AT(init), NULL, "a small init as process 1 that reaps and passes signals on", 0},
@@ -117,14 +123,18 @@ static const struct option table[] = {
 
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
-	struct engine_run_options *o = options;
+	struct run_options *typed = options;
+	struct engine_run_options *o = &typed->o;
+	autofree char *platform = NULL;
 	autoprogress struct progress *progress = NULL;
 	autoengine struct engine *e = NULL;
 	size_t used = 0;
 	int status = 0;
 
-	if (bothy_open(global, &e, err) < 0 || progress_new(NULL, o->quiet, "pull", &progress, err) < 0)
+	if (platform_word(&typed->platform, &platform, err) < 0 || bothy_open(global, &e, err) < 0 ||
+	    progress_new(NULL, o->quiet, "pull", &progress, err) < 0)
 		return -err->code;
+	o->platform = platform;
 	o->observer = progress_observer(progress);
 	/* An absolute path can't be an image: it is a program of the embedded one. */
 	if (!o->rootfs && args->count && args->items[0][0] != '/') {
@@ -156,7 +166,7 @@ const struct command cmd_run = {
 		"image names. A PROGRAM that begins with / needs no IMAGE before it.\n"
 		"Each container gets a user namespace and a range of ids of its own; files in volumes keep their owners.",
 	.options = table,
-	.options_size = sizeof(struct engine_run_options),
+	.options_size = sizeof(struct run_options),
 	.max_args = -1,
 	.stop_at_first = true,
 	.run = run,

@@ -107,9 +107,11 @@ struct engine_pulled_image {
 	const char *digest;   /* what the name means in the registry */
 	const char *id;       /* "": none of its platforms is for this machine */
 	bool unchanged;       /* it was there */
+	const char *platform; /* what it is made for, when that is not what was wanted; else NULL */
 };
 struct engine_pulled {
 	struct arena arena;
+	const char *platform; /* that was wanted */
 	struct engine_pulled_image *images;
 	size_t count;
 };

@@ -459,6 +459,23 @@ static int pull_name(struct pull *p, const char *name, struct error *err)
 	return pull_candidates(p, c, refs, count, err);
 }
 
+/* Whoever publishes one image and no index says by its config alone what it is made for. */
+static void note_platforms(struct pull *p)
+{
+	struct engine_pulled *out = p->out;
+
+	out->platform = image_platform_text(&out->arena, &p->platform);
+	for (size_t i = 0; i < out->count; i++) {
+		autoimage struct store_image image = {0};
+		const struct image_platform *is = &image.config.platform;
+		struct error gone;
+
+		if (*out->images[i].id && store_image_find(p->store, out->images[i].id, &image, &gone) == 0 && is->os &&
+		    is->architecture && !image_platform_match(&p->platform, is))
+			out->images[i].platform = image_platform_text(&out->arena, is);
+	}
+}
+
 int engine_pull(struct engine *e, const char *name, const struct engine_pull_options *o, struct engine_pulled *ret,
 		struct error *err)
 {
@@ -469,6 +486,7 @@ int engine_pull(struct engine *e, const char *name, const struct engine_pull_opt
 	    (o->platform && image_platform_parse(&p.arena, o->platform, &p.platform, err) < 0) ||
 	    pull_name(&p, name, err) < 0)
 		return -err->code;
+	note_platforms(&p);
 	*ret = out;
 	out = (struct engine_pulled){0};
 	return 0;

@@ -120,6 +120,31 @@ static int add_layer(struct making *m, const char *path, struct error *err)
 	return 0;
 }
 
+/* Of another processor there may be an interpreter (binfmt_misc), and else the exec says so; of another system there is none. */
+static int check_platform(struct making *m, struct error *err)
+{
+	const struct image_platform *is = &m->image.config.platform;
+	struct arena *a = &m->spec.arena;
+	struct image_platform want;
+
+	if (!m->have_image || !is->os || !is->architecture)
+		return 0;
+	if (m->opt->platform && image_platform_parse(a, m->opt->platform, &want, err) < 0)
+		return error_wrap(err, "--platform");
+	if (m->opt->platform && !image_platform_match(&want, is)) {
+		error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "image %s is made for %s, not for %s", m->opt->image,
+			  image_platform_text(a, is), image_platform_text(a, &want));
+		return error_hint(err, "leave --platform out to run it as it is");
+	}
+	if (str_eq(is->os, "linux"))
+		return 0;
+	error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+		  "image %s is made for %s: a container runs on this machine's kernel, which is Linux", m->opt->image,
+		  image_platform_text(a, is));
+	return error_hint(err, "what has several platforms may have one: bothy pull --platform linux/%s NAME",
+			  image_platform_native().architecture);
+}
+
 /* What the root is made of: image layers, the embedded image, or a folder. */
 static int choose_root(struct making *m, struct error *err)
 {
@@ -412,6 +437,8 @@ int engine_run(struct engine *e, const struct engine_run_options *o, int *ret_ex
 		r = take_name(&m, &names_dir, err);
 	if (r == 0)
 		engine_owner_look_at_one(e, m.id);
+	if (r == 0)
+		r = check_platform(&m, err);
 	if (r == 0)
 		r = choose_root(&m, err);
 	if (r == 0)

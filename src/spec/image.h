@@ -31,6 +31,8 @@ struct image_platform {
 int image_platform_parse(struct arena *a, const char *text, struct image_platform *ret, struct error *err);
 /* The host's platform in Go's words (amd64, arm64, …). Static strings. */
 struct image_platform image_platform_native(void);
+/* "linux/arm64/v8"; in @a. */
+const char *image_platform_text(struct arena *a, const struct image_platform *p);
 bool image_platform_match(const struct image_platform *want, const struct image_platform *have);
 
 struct image_descriptor {

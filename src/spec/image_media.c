@@ -170,6 +170,12 @@ static int variant_rank(const struct image_platform *p)
 	return -1;
 }
 
+const char *image_platform_text(struct arena *a, const struct image_platform *p)
+{
+	return arena_printf(a, "%s/%s%s%s", p->os ? p->os : "?", p->architecture ? p->architecture : "?",
+			    p->variant ? "/" : "", p->variant ? p->variant : "");
+}
+
 bool image_platform_match(const struct image_platform *want, const struct image_platform *have)
 {
 	int rank;

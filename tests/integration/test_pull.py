@@ -108,6 +108,36 @@ def an_index_and_its_platforms(w):
 
 
 @test
+def an_image_for_another_machine(w):
+    """One that is no index is taken, and said to be for another; run refuses what was not wanted and what is for no Linux."""
+    registry = Registry(w)
+    layers = [tar_of({"bin": None, "bin/x": b"x"})]
+    names = {tag: registry.push(Image(layers, platform=platform), f"team/app:{tag}")
+             for tag, platform in (("other", ("linux", "riscv64")), ("win", ("windows", None)), ("own", ("linux", None)))}
+    for tag, words, said in (("other", (), "is made for linux/riscv64, not for linux/"), ("own", ("--platform", "linux/s390x"), ", not for linux/s390x"),
+                             ("win", ("-q",), "is made for windows/"), ("own", (), None), ("other", ("--platform", "linux/riscv64"), None)):
+        for _ in range(2): # the second time it is there
+            done = pull(w, *words, names[tag])
+            check_equal(done.err.count("Warning"), 1 if said else 0, f"{tag} {words}: {done!r}")
+            check_in(said or "", done.err)
+    for tag, words, said in (("win", (), "kernel, which is Linux"), ("own", ("--platform", "linux/s390x"), "not for linux/s390x"),
+                             ("other", ("--platform", "linux/ppc64le"), "made for linux/riscv64")):
+        done = w.bothy("run", "--rm", *words, names[tag], "/bin/x")
+        check_equal((done.code, done.out), (125, ""), f"{done!r}")
+        check_in(said, done.err)
+    done = w.bothy("run", "--rm", names["own"], "/bin/x")
+    check("made for" not in done.err, f"{done!r}")
+    check_equal(w.bothy("inspect", "--format", "{{.Os}}", names["win"]).out, "windows\n")
+    # Podman's words for the same.
+    check_equal(pull(w, "--arch", "riscv64", names["other"]).err, "")
+    check_equal(pull(w, "--os", "windows", names["win"]).err, "")
+    check_in("not for linux/arm64/v8", pull(w, "--arch", "arm64", "--variant", "v8", names["own"]).err)
+    check_in("made for linux/riscv64", w.bothy("run", "--rm", "--arch", "ppc64le", names["other"], "/bin/x").err)
+    for words, said in ((("--platform", "linux/arm64", "--arch", "arm64"), "--platform and --arch"), (("--variant", "v8"), "--arch is missing")):
+        check_in(said, pull(w, *words, names["own"], code=125).err)
+
+
+@test
 def all_platforms_are_kept(w):
     registry = Registry(w)
     native, other, older, attestation, top, name = several_platforms(registry)
