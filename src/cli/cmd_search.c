@@ -20,12 +20,13 @@ struct search_options {
 	struct strv filters;
 	struct option_bool tls_verify;
 	const char *format, *limit;
-	bool no_trunc;
+	bool no_trunc, list_tags;
 };
 
 /* clang-format off */
 static const struct option table[] = {
-	{"limit", 0, OPTION_STRING, offsetof(struct search_options, limit), "N", "at most this many, 1 to 100 (default 25)", 0},
+	{"list-tags", 0, OPTION_BOOL, offsetof(struct search_options, list_tags), NULL, "list the tags of the repository that is named", 0},
+	{"limit", 0, OPTION_STRING, offsetof(struct search_options, limit), "N", "at most this many, 1 to 100 (default 25); of tags any number (default all)", 0},
 	{"filter", 'f', OPTION_STRINGS, offsetof(struct search_options, filters), "KEY=VALUE", "stars=N (at least), is-official=BOOL, is-automated=BOOL", 0},
 	{"no-trunc", 0, OPTION_BOOL, offsetof(struct search_options, no_trunc), NULL, "print whole descriptions", 0},
 	{"format", 0, OPTION_STRING, offsetof(struct search_options, format), "FORMAT", "table, json, a template, or \"table \" and a template", 0},
@@ -40,6 +41,8 @@ static const struct list_field fields[] = {
 static const struct list_kind kind = {
 	fields, "table {{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}", "{{.Name}}",
 };
+static const struct list_field tag_fields[] = {{"Name", "NAME"}, {"Tag", "TAG"}, {NULL, NULL}};
+static const struct list_kind tag_kind = {tag_fields, "table {{.Name}}\t{{.Tag}}", "{{.Tag}}"};
 static const char *const filter_keys[] = {"stars", "is-official", "is-automated", NULL};
 /* clang-format on */
 
@@ -140,6 +143,41 @@ static int split_term(struct arena *a, const char *text, const char **ret_domain
 	return engine_registry_name(a, first, ret_domain, err);
 }
 
+/* Podman's `search --list-tags`. */
+static int list_tags(const char *typed, const struct search_options *o, struct error *err)
+{
+	autoclean(arena_done) struct arena a = {0};
+	autojson struct json *found = NULL;
+	autolist struct list *l = NULL;
+	struct image_reference ref;
+	uint32_t limit = UINT32_MAX;
+	const struct json *tags;
+
+	if (o->limit && (str_to_u32(o->limit, &limit) < 0 || limit < 1))
+		return error_set(err, ERROR_INVALID, EINVAL, "--limit: expected a number above 0, got \"%s\"",
+				 o->limit);
+	if (o->filters.count)
+		return error_set(err, ERROR_INVALID, EINVAL, "--filter: tags have nothing to filter by");
+	if (list_new(&tag_kind, o->format, false, &l, err) < 0 || image_reference_parse(&a, typed, &ref, err) < 0)
+		return -err->code;
+	if (ref.tag || ref.digest)
+		return error_set(err, ERROR_INVALID, EINVAL,
+				 "--list-tags: expected a repository, '%s' is one image of it", typed);
+	if (engine_list_tags(ref.domain, ref.path, &o->registry, &found, err) < 0)
+		return -err->code;
+	tags = json_get(found, "tags");
+	for (size_t i = 0; i < json_len(tags) && i < limit; i++) {
+		autofree char *tag = str_neutral(json_str(json_at(tags, i)));
+		struct json *row = json_new_object();
+
+		json_set(row, "Name", json_new_str(arena_printf(&a, "%s/%s", ref.domain, ref.path)));
+		json_set(row, "Tag", json_new_str(tag));
+		if (list_add(l, row, err) < 0)
+			return -err->code;
+	}
+	return list_end(l, err);
+}
+
 static int run(void *global, void *options, const struct args *args, struct error *err)
 {
 	struct search_options *o = options;
@@ -151,10 +189,12 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	const char *domain, *term = NULL;
 
 	(void)global;
+	o->registry.no_verify = o->tls_verify.set && !o->tls_verify.v;
+	if (o->list_tags)
+		return list_tags(args->items[0], o, err);
 	if (o->limit && (str_to_u32(o->limit, &limit) < 0 || limit < 1 || limit > LIMIT_MAX))
 		return error_set(err, ERROR_INVALID, EINVAL, "--limit: expected a number from 1 to %d, got \"%s\"",
 				 LIMIT_MAX, o->limit);
-	o->registry.no_verify = o->tls_verify.set && !o->tls_verify.v;
 	if (list_new(&kind, o->format, false, &l, err) < 0 ||
 	    filters_parse(&o->filters, filter_keys, &filters, err) < 0 ||
 	    split_term(&a, args->items[0], &domain, &term, err) < 0 ||
@@ -175,12 +215,13 @@ const struct command cmd_search = {
 	.summary = "find repositories in a registry",
 	.details =
 		"Docker Hub is asked unless the term begins with a registry: that one's search (or where it has none, its\n"
-		"catalogue) is used.",
+		"catalogue) is used. With --list-tags it is the name of one repository.",
 	.options = table,
 	.options_size = sizeof(struct search_options),
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,
 	.done = done,
-	.examples = "  bothy search --filter is-official=true nginx\n  bothy search registry.example:5000/team",
+	.examples = "  bothy search --filter is-official=true nginx\n  bothy search registry.example:5000/team\n"
+		    "  bothy search --list-tags registry.example:5000/team/app",
 };

@@ -251,6 +251,9 @@ int engine_login(const char *domain, const struct engine_registry_options *o, co
 /* Repositories of @domain that match @term: {"results": […]} as registry_search, to json_unref. */
 int engine_search(const char *domain, const char *term, uint32_t limit, const struct engine_registry_options *o,
 		  struct json **ret, struct error *err);
+/* The tags of repository @path there: {"tags": ["…"]}, to json_unref. */
+int engine_list_tags(const char *domain, const char *path, const struct engine_registry_options *o, struct json **ret,
+		     struct error *err);
 
 struct engine_push_options {
 	struct engine_registry_options registry;

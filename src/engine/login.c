@@ -62,3 +62,15 @@ int engine_search(const char *domain, const char *term, uint32_t limit, const st
 		return -err->code;
 	return json_parse(ev.text, ev.len, "the list that bothy-fetch made", ret, err);
 }
+
+int engine_list_tags(const char *domain, const char *path, const struct engine_registry_options *o, struct json **ret,
+		     struct error *err)
+{
+	autoregistry struct registry *session = NULL;
+	struct registry_event ev;
+
+	if (engine_registry_open(domain, path, REGISTRY_PULL, o, &session, err) < 0 ||
+	    registry_wait(session, registry_list_tags(session, err), &ev, NULL, NULL, err) < 0)
+		return -err->code;
+	return json_parse(ev.text, ev.len, "the list that bothy-fetch made", ret, err);
+}

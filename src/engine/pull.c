@@ -285,7 +285,7 @@ static int pull_one(struct pull *p, const struct wanted *w, struct error *err)
 		o->begin(o->arg, w->tag ? w->tag : w->ref.digest, w->repository);
 	if (get_top(p, w, &d.top, err) < 0) {
 		if (err->kind == ERROR_NOT_FOUND && !err->hint[0])
-			error_hint(err, "check the name and its tag; names that are there: bothy search %.200s",
+			error_hint(err, "check the name and its tag; which there are: bothy search --list-tags %.200s",
 				   w->repository);
 		return say_name_once(w->name, err);
 	}

@@ -186,6 +186,8 @@ int registry_certs(struct arena *a, const char *folder, const char *host, struct
 	autofree char *dockers = home ? mem_printf("%s/.config/docker/certs.d/%s", home, host) : NULL;
 	struct stat st;
 
+	if (folder && (safepath_host_stat(folder, &st) < 0 || !S_ISDIR(st.st_mode)))
+		return error_set(err, ERROR_NOT_FOUND, ENOENT, "--cert-dir: there is no folder '%s'", folder);
 	if (folder)
 		return read_folder(a, folder, e, err);
 	if (users && safepath_host_stat(users, &st) == 0)

@@ -256,7 +256,12 @@ int registry_login_find(struct arena *a, const char *authfile, const char *domai
 {
 	autostrv struct strv files = {0};
 	struct registry_login login = {0};
+	struct stat st;
 
+	if (authfile && safepath_host_stat(authfile, &st) == -ENOENT) {
+		error_set(err, ERROR_NOT_FOUND, ENOENT, "--authfile: there is no file '%s'", authfile);
+		return error_hint(err, "bothy login --authfile FILE makes one");
+	}
 	list_files(authfile, &files);
 	for (size_t i = 0; i < files.count; i++) {
 		autojson struct json *doc = NULL;

@@ -63,7 +63,7 @@ struct registry_options {
 	unsigned access;           /* REGISTRY_*: mirrors are used for PULL alone */
 	const struct registry_config *config; /* borrowed during the call; NULL: loaded for this session */
 	const char *creds;                    /* "user:password", for this session only; NULL: those of the logins */
-	const char *authfile;                 /* NULL: see registry_login */
+	const char *authfile;                 /* must be there; NULL: see registry_login */
 	const char *cert_dir;                 /* folder with *.crt, *.cert, *.key; NULL: certs.d */
 	bool no_verify; /* --tls-verify=false: TLS unchecked, and http where there is no TLS, whatever is configured */
 	uint32_t stall_ms; /* a transfer slower than 256 bytes a second for this long is cut and tried again; 0: 20 s */

@@ -104,7 +104,7 @@ def an_index_and_its_platforms(w):
     done = w.bothy("run", "--rm", "--platform", "linux/s390x", name.replace(":1", ":3"))
     check_in("Hint: it has: linux/arm/v6", done.err, "a name that is near would not help")
     done = pull(w, name.replace(":1", ":2"), code=125)
-    check_in(f"Hint: check the name and its tag; names that are there: bothy search {registry.host}/team/multi\n", done.err)
+    check_in(f"Hint: check the name and its tag; which there are: bothy search --list-tags {registry.host}/team/multi\n", done.err)
 
 
 @test

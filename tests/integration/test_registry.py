@@ -641,6 +641,43 @@ def search_words(w):
             check_equal(registry_bothy(w, "search", *words, f"{server.host}/app").code, 125, str(words))
 
 
+@test
+def tags_of_a_repository(w):
+    with docker_registry(w) as host:
+        name = f"{host}/team/app"
+        folder, _ = images.layout(w, reference=f"{name}:1")
+        for words in (("load", "-q", "-i", folder), ("tag", f"{name}:1", f"{name}:2", f"{name}:latest"), ("push", "--all-tags", name)):
+            check_equal(registry_bothy(w, *words).code, 0)
+        done = registry_bothy(w, "search", "--list-tags", name)
+        lines = [line.split() for line in done.out.splitlines()]
+        check_equal((done.code, lines[0], sorted(lines[1:])), (0, ["NAME", "TAG"], [[name, "1"], [name, "2"], [name, "latest"]]), done.err)
+        check_equal(len(registry_bothy(w, "search", "--list-tags", "--limit", "2", "--format", "{{.Tag}}", name).out.split()), 2)
+        one = json.loads(registry_bothy(w, "search", "--list-tags", "--format", "json", "--limit=1", name).out)
+        check_equal(one, {"Name": name, "Tag": lines[1][1]}, "in the registry's order")
+        for words, said in (((f"{name}:1",), "expected a repository"), (("--limit", "0", name), "--limit"), (("-f", "stars=1", name), "--filter"),
+                            (("--format", "{{.Stars}}", name), "field Stars"), (("Bad",), "lower case"), ((f"{host}/team/none",), "list the tags of")):
+            done = registry_bothy(w, "search", "--list-tags", *words)
+            check_equal((done.code, done.out), (125, ""), f"{words}: {done!r}")
+            check_in(said, done.err, f"{words}")
+
+
+@test
+def files_that_are_named_must_be_there(w):
+    """--authfile and --cert-dir: without a word the registry would be asked as nobody, and which certificates count would be a guess."""
+    with Server() as server:
+        server.add_image("team/app", "1", [hostile.entry("f", b"x") + hostile.END])
+        for words, said in ((("--authfile", w.tmp / "none"), "--authfile: there is no file"), (("--cert-dir", w.tmp / "none"), "--cert-dir: there is no folder"),
+                            (("--cert-dir", "/dev/null"), "--cert-dir: there is no folder")):
+            for command in (("pull", f"{server.host}/team/app:1"), ("search", f"{server.host}/app"), ("artifact", "pull", f"{server.host}/team/app:1")):
+                done = registry_bothy(w, *command[:-1], *words, command[-1])
+                check_equal(done.code, 125, f"{command} {words}: {done!r}")
+                check_in(said, done.err, f"{command} {words}")
+        (w.tmp / "logins").write_text("{}")
+        (w.tmp / "certificates").mkdir()
+        done = registry_bothy(w, "pull", "--authfile", w.tmp / "logins", "--cert-dir", w.tmp / "certificates", f"{server.host}/team/app:1")
+        check_equal(done.code, 0, f"{done!r}")
+
+
 # ---- with the store ------------------------------------------------------------------------------------------------------
 
 
