@@ -160,16 +160,25 @@ static size_t print_list(const char *word, const struct spec_strs *list)
 
 static void why_image(const struct print *p, const struct store_tree_image *i)
 {
-	char id[80], own[16];
-	size_t ties;
+	char id[80], own[16], packed[16];
+	uint64_t own_packed = 0;
+	size_t ties, shared = 0;
 
 	printf("image %s is kept by\n", short_id(p, i->id, id));
 	ties = print_list("name", &i->names) + print_list("container", &i->containers) +
 	       print_list("index", &i->indexes) + print_list("mount", &i->mounts);
 	if (ties == 0)
 		printf("  nothing: `bothy image prune` takes it\n");
+	for (size_t k = 0; k < i->layer_count; k++) {
+		const struct store_tree_layer *l = &p->tree->layers[i->layers[k]];
+
+		shared += l->image_count > 1;
+		own_packed += l->image_count > 1 ? 0 : (uint64_t)l->blob_bytes;
+	}
 	str_from_size((uint64_t)(i->size_bytes - i->shared_bytes), own);
-	printf("removing it frees %s; its other layers belong to other images as well:\n", own);
+	str_from_size(own_packed, packed);
+	printf("removing it frees %s and %s of packed layers%s\n", own, packed,
+	       shared ? "; its other layers belong to other images as well:" : "");
 	for (size_t k = 0; k < i->layer_count; k++) {
 		const struct store_tree_layer *l = &p->tree->layers[i->layers[k]];
 

@@ -66,8 +66,8 @@ static void print_result(const struct store_prune_result *r, bool would)
 		printf("%llu layers, %llu blobs, %llu partial blobs\n", (unsigned long long)r->layers,
 		       (unsigned long long)r->blobs, (unsigned long long)r->partials);
 	if (r->in_use > 0)
-		(void)fprintf(stderr, "%llu image%s kept: containers stand on %s\n", (unsigned long long)r->in_use,
-			      r->in_use == 1 ? "" : "s", r->in_use == 1 ? "it" : "them");
+		(void)fprintf(stderr, "%llu image%s kept: in use by containers, or mounted\n",
+			      (unsigned long long)r->in_use, r->in_use == 1 ? "" : "s");
 	str_from_size(r->freed, size);
 	printf("%s: %s\n", would ? "Space to be reclaimed" : "Total reclaimed space", size);
 }

@@ -24,7 +24,12 @@
 
 static int bad(struct error *err, const char *text, const char *what)
 {
-	return error_set(err, ERROR_INVALID, EINVAL, "'%.80s' is not an image reference: %s", text, what);
+	const char *scheme = strstr(text, "://");
+
+	error_set(err, ERROR_INVALID, EINVAL, "'%.80s' is not an image reference: %s", text, what);
+	/* Podman's docker://, and addresses out of a browser. */
+	return scheme && scheme[3] ? error_hint(err, "a name has no scheme: write it as %.200s", scheme + 3)
+				   : -err->code;
 }
 
 static bool is_lower_alnum(char c)

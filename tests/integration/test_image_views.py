@@ -257,7 +257,7 @@ def tree_of_shared_layers(w):
 def tree_tells_why(w):
     whole, _ = loaded(w)
     text = ok(w, "image", "tree", "--why", "team/base:1")
-    check_in("  name       docker.io/team/base:1\nremoving it frees 0B; its other layers belong to other images as well:\n", text)
+    check_in("  name       docker.io/team/base:1\nremoving it frees 0B and 0B of packed layers; its other layers belong to other images as well:\n", text)
     check_equal(text.count("docker.io/team/app:1"), 2)
     (w.tmp / "lib/containers/c1").mkdir()
     os.symlink(f"sha256:{whole}", w.tmp / "lib/containers/c1/image")
@@ -269,6 +269,10 @@ def tree_tells_why(w):
     check_in("is kept by\n", text)
     check_in("  image      docker.io/team/app:1\n", text)
     check_equal(w.bothy("image", "tree", "--why", "zzzz").code, 125)
+    ok(w, "rmi", "team/app:1")
+    text = ok(w, "image", "tree", "--why", "team/base:1")
+    check_in("removing it frees 100kB and ", text)
+    check(text.endswith(" of packed layers\n"), text)
 
 
 # ---- mount -----------------------------------------------------------------------------------------------------------
@@ -315,6 +319,7 @@ def mount_and_unmount(w):
         check_equal((done.code, [m["mountpoint"] for m in json.loads(done.out)]), (125, [place]), "what was mounted before a failure is told")
         ok(w, "rmi", "team/app:also")
         ok(w, "image", "unmount", "team/base:1")
+        check_in("1 image kept: in use by containers, or mounted", w.bothy("image", "prune", "-a", "--dry-run").err)
         check_in(f"  mount      {place}\n", ok(w, "image", "tree", "--why", "team/app:1"))
         done = w.run(["touch", f"{place}/x"])
         check_in("Read-only file system", done.err)

@@ -89,6 +89,20 @@ static const struct {
 	{"a/" T128 T128, "longer than 255"},
 };
 
+TEST(a_scheme_is_told_to_go)
+{
+	struct arena a = {0};
+	struct image_reference r;
+	struct error err = {0};
+
+	CHECK(image_reference_parse(&a, "docker://quay.io/a/b:1", &r, &err) < 0);
+	CHECK_STR(err.hint, "a name has no scheme: write it as quay.io/a/b:1");
+	err = (struct error){0};
+	CHECK(image_reference_parse(&a, "docker://", &r, &err) < 0);
+	CHECK_STR(err.hint, "");
+	arena_done(&a);
+}
+
 TEST(good_references)
 {
 	struct arena a = {0};
