@@ -352,6 +352,8 @@ static int pull_tag(struct pull *p, const struct image_reference *ref, const cha
 
 	p->arena = (struct arena){0};
 	r = image_reference_parse(&p->arena, text, &one, err);
+	if (r == 0 && (one.digest || !str_eq(one.tag, tag)))
+		r = error_set(err, ERROR_INVALID, EINVAL, "'%s' is no tag", tag);
 	if (r < 0) {
 		r = error_wrap(err, "the registry's list of tags");
 	} else {
@@ -374,6 +376,8 @@ static int pull_all_tags(struct pull *p, const struct image_reference *ref, stru
 		return e.text ? -err->code : error_set(err, ERROR_INVALID, EBADMSG, "the list of tags is empty");
 	const struct json *tags = json_get(j, "tags");
 
+	if (json_len(tags) == 0)
+		return error_set(err, ERROR_NOT_FOUND, ENOENT, "%s/%s has no tags", ref->domain, ref->path);
 	if (json_len(tags) > TAGS_MAX)
 		return error_set(err, ERROR_LIMIT, E2BIG, "the repository has %zu tags, at most %d are pulled together",
 				 json_len(tags), TAGS_MAX);

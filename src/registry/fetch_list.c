@@ -53,6 +53,20 @@ static bool parse(struct request *q, struct json **ret)
 	return false;
 }
 
+/* The list @key of the answer @j; null or nothing is an empty one, as a server written in Go says it. False: there is no such list, and it has failed. */
+static bool get_list(struct request *q, const struct json *j, const char *key, const struct json **ret)
+{
+	const struct json *list = json_get(j, key);
+
+	if (json_type(j) == JSON_OBJECT && (!list || json_type(list) == JSON_ARRAY)) {
+		*ret = list;
+		return true;
+	}
+	error_set(&q->err, ERROR_INVALID, EPROTO, "the answer of %s has no list of %s", request_endpoint(q)->host, key);
+	request_failed(q);
+	return false;
+}
+
 /* Ask for the next page, if there is one. A list that is longer than we take is an error: half of one would look like all. */
 static bool next_page(struct request *q)
 {
@@ -105,13 +119,20 @@ static void tags_next(struct request *q)
 	}
 	if (!parse(q, &j))
 		return;
+	if (!get_list(q, j, "tags", &tags))
+		return;
 	if (!q->list)
 		q->list = json_new_array();
-	tags = json_get(j, "tags");
 	for (size_t i = 0; i < json_len(tags); i++) {
 		const char *tag = json_str(json_at(tags, i));
 
-		if (tag && count_bytes(q, tag))
+		if (!tag) { /* half of a list would look like all */
+			error_set(&q->err, ERROR_INVALID, EPROTO, "the answer of %s lists a tag that is no text",
+				  request_endpoint(q)->host);
+			request_failed(q);
+			return;
+		}
+		if (count_bytes(q, tag))
 			json_push(q->list, json_new_str(tag));
 	}
 	if (!next_page(q))
@@ -230,7 +251,8 @@ static void catalogue_next(struct request *q)
 	}
 	if (!parse(q, &j))
 		return;
-	names = json_get(j, "repositories");
+	if (!get_list(q, j, "repositories", &names))
+		return;
 	for (size_t i = 0; i < json_len(names); i++) {
 		const char *name = json_str(json_at(names, i));
 
@@ -261,7 +283,8 @@ static void search_next(struct request *q)
 	if (q->x.answer.status == 200) {
 		if (!parse(q, &j))
 			return;
-		results = json_get(j, "results");
+		if (!get_list(q, j, "results", &results))
+			return;
 		for (size_t i = 0; i < json_len(results); i++)
 			push_result(q, json_str(json_get(json_at(results, i), "name")), json_at(results, i));
 		tell_list(q, "results");

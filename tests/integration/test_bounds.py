@@ -157,5 +157,16 @@ def lists_are_whole_or_refused(w):
         pages(server, 10 ** 9, 1)
         check_in("or 1000 pages", driver(w, "tags", name)[2])
         check(len(server.log) < 2100, f"{len(server.log)} requests")
+        # What is no list of tags is not the list of none.
+        for body, said in ((b"{}", "has no tags"), (b"[]", "has no list of tags"), (b'{"tags":"1"}', "has no list of tags"),
+                           (b'{"tags":["1",2]}', "a tag that is no text"), (b'{"tags":["1\\u0000"]}', "a tag that is no text"),
+                           (b'{"tags":["1@sha256:%s"]}' % (b"0" * 64), "is no tag"), (b'{"tags":["../x"]}', "no"),
+                           (b'{"tags":null}', "has no tags"), (b'{"tags":[]}', "has no tags")):
+            server.fault = lambda *_, body=body: {"status": 200, "body": body}
+            done = w.bothy("pull", "--all-tags", name)
+            check_equal((done.code, done.out), (125, ""), f"{body}: {done!r}")
+            check_in(said, done.err, f"{body}")
+        server.fault = lambda *_: {"status": 200, "body": b'{"results":{}}'}
+        check_in("has no list of results", w.bothy("search", f"{server.host}/x").err)
         pages(server, 5, 100, elsewhere="http://127.0.0.2:9")
         check_in("goes on at another host", driver(w, "tags", name)[2])
