@@ -671,6 +671,13 @@ static int no_image(const struct archive *a, struct error *err)
 {
 	const bool old = a->layout_fd < 0 && has_file(a, "repositories");
 
+	/* What skopeo and podman call dir: has a manifest and blobs side by side, and no names. */
+	if (a->layout_fd >= 0 && has_file(a, "manifest.json")) {
+		error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "this folder is no OCI layout: it has no index.json");
+		return error_hint(
+			err,
+			"if it is a `dir:` of skopeo or podman: skopeo copy dir:FOLDER oci:LAYOUT makes one of it");
+	}
 	error_set(err, ERROR_INVALID, EINVAL,
 		  "this is no image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
 	if (old)

@@ -88,6 +88,8 @@ def every_form_is_loaded_again(w):
         forms.check_consistent(root, True)
         store = set(os.listdir(root / "layers"))
         check_equal(store, set(os.listdir(w.tmp / "lib/layers")), f"{form}: layers")
+    ok(w, "save", "--format", "docker-dir", "-o", w.tmp / "flat", "team/app:1")
+    check_in("skopeo copy dir:FOLDER", forms.load(w, w.tmp / "s", w.tmp / "flat").err)
     through = subprocess.run([w.bin / "bothy", "--root", w.tmp / "s", "load"], env=w.env, check=False, stdout=subprocess.PIPE,
                              input=subprocess.run([w.bin / "bothy", "--root", w.tmp / "lib", "save", "team/app:1"], env=w.env,
                                                   stdout=subprocess.PIPE, check=True).stdout)
