@@ -8,7 +8,6 @@ a test whose attack cannot succeed anywhere shows nothing. docs/security-tests.m
 
 import atexit
 import contextlib
-import os
 import resource
 import shutil
 import signal
@@ -21,7 +20,7 @@ from pathlib import Path
 import harness
 
 LONG = "--long" in sys.argv
-PATIENCE = 120 * int(os.environ.get("BOTHY_TEST_SLOW", "1"))  # nothing waits longer for what should come
+PATIENCE = 120 * harness.SLOW  # nothing waits longer for what should come
 ATTACK = Path(__file__).resolve().parent / "attack"
 built = {}
 
@@ -82,22 +81,23 @@ def rounds(seconds=8, at_most=100000, enough=lambda: True):
 
 
 def measured(w, command, seconds=20):
-    """(exit code, output, seconds of work): what the command and those that it waited for took. Not what the clock on the
-    wall says: the host may be busy with others."""
+    """(exit code, output, seconds of work): what the command and those that it waited for took, on a host that is not slow. Not
+    what the clock on the wall says: the host may be busy with others."""
     def worked():
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
     before = worked()
+    limit = seconds * harness.SLOW
     child = subprocess.Popen(["/bin/sh", "-c", "exec \"$@\" 2>&1", "sh", *map(str, command)], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, text=True, env=w.env,
-                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)))
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit)))
     w.children.append(child)
     try:
         out, _ = child.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         raise AssertionError(f"{command} still runs after {PATIENCE} s") from None
-    return child.returncode, out, worked() - before
+    return child.returncode, out, (worked() - before) / harness.SLOW
 
 
 def without(config, *destinations):

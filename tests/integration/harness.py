@@ -23,6 +23,8 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
 TESTS = []
+# How many times slower than a usual host this one is: bounds of time that only a fault reaches are longer by so much.
+SLOW = int(os.environ.get("BOTHY_TEST_SLOW", "1"))
 
 
 class Skip(Exception):
@@ -160,7 +162,7 @@ class Surroundings:
 
     def leaks(self, tmp):
         """What the test left. Dying processes and their groups get time: the kernel ends them asynchronously."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * SLOW
         while True:
             found = [f"{kind}: {item}" for kind, items in self.look().items() for item in sorted(items - self.before[kind])]
             for state in ("state", "run/bothy/containers", "run/bothy/ids", "run/bothy/names", "lib/containers", "lib/staging"):
@@ -262,7 +264,7 @@ class World:
     def check_memory(self, kib, most, what="memory"):
         check(kib <= most * (16 if self.sanitized else 1), f"{what}: {kib} KiB, at most {most} are accepted")
 
-    def run(self, command, stdin=None, timeout=180, env=None, **kwargs):
+    def run(self, command, stdin=None, timeout=180 * SLOW, env=None, **kwargs):
         """@env: on top of the test's own."""
         done = subprocess.run([str(c) for c in command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout, text=True,
@@ -298,7 +300,7 @@ class World:
         bundle = self.bundle(args, edit)
         with open(self.tmp / f"{name}.log", "wb") as log:
             made = subprocess.run([self.bin / "bothy-oci", "--root", self.tmp / "state", "create", "--bundle", bundle, name],
-                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, check=False, timeout=180)
+                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, check=False, timeout=180 * SLOW)
         if made.returncode:
             raise AssertionError(f"create: {(self.tmp / f'{name}.log').read_text()}")
         try:
@@ -314,7 +316,7 @@ class World:
     def log(self, name):
         return (self.tmp / f"{name}.log").read_text(errors="replace")
 
-    def wait_for(self, condition, what, seconds=60):
+    def wait_for(self, condition, what, seconds=60 * SLOW):
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

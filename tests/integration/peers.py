@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 import harness
-from harness import Result, check_equal, skip
+from harness import SLOW, Result, check_equal, skip
 
 PR_SET_PDEATHSIG = 1
 RUNTIMES = ("runc", "bothy")
@@ -62,7 +62,7 @@ def image_tar(folder):
     return tar
 
 
-def pty_run(command, env, steps=(), size=(24, 80), timeout=120):
+def pty_run(command, env, steps=(), size=(24, 80), timeout=120 * SLOW):
     """Run @command on a terminal. Each step is (text to wait for, bytes to send). Returns a Result; out is the screen."""
     master, slave = pty.openpty()
     import fcntl
@@ -131,7 +131,7 @@ class Engine:
         self.baseline = set()
         atexit.register(self.end)
 
-    def spawn_daemon(self, command, ready, seconds=180):
+    def spawn_daemon(self, command, ready, seconds=180 * SLOW):
         log = open(self.dir / "daemon.log", "wb")  # pylint: disable=consider-using-with  # lives as long as the daemon
         script = 'mount --make-rshared / && exec "$@"'
         self.daemon = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)],
@@ -152,7 +152,7 @@ class Engine:
         points = [line.split()[4] for line in harness.read(f"/proc/{pid}/mountinfo").splitlines()]
         return {point for point in points if point.startswith(str(self.dir))}
 
-    def run(self, command, stdin=None, timeout=180):
+    def run(self, command, stdin=None, timeout=180 * SLOW):
         done = subprocess.run([str(c) for c in command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               stdin=subprocess.DEVNULL if stdin is None else None, timeout=timeout, env=self.env, text=True,
                               errors="replace", check=False)
@@ -164,7 +164,7 @@ class Engine:
         left += [f"control group {path}" for path in groups_below(self.parent) if not path.endswith(self.parent)]
         return left
 
-    def check_left(self, seconds=60):
+    def check_left(self, seconds=60 * SLOW):
         deadline = time.monotonic() + seconds
         while left := self.leftovers():
             if time.monotonic() > deadline:
@@ -239,7 +239,7 @@ class Docker(Engine):
     def inspect(self, name, form):
         return self.ok("inspect", "--format", form, name).strip()
 
-    def wait_status(self, name, status, seconds=90):
+    def wait_status(self, name, status, seconds=90 * SLOW):
         deadline = time.monotonic() + seconds
         while self.inspect(name, "{{.State.Status}}") != status:
             if time.monotonic() > deadline:

@@ -7,7 +7,7 @@ import subprocess
 
 import hostile_tar as hostile
 from fault_proxy import Server, docker_registry
-from harness import check, check_equal, check_in, test
+from harness import SLOW, check, check_equal, check_in, test
 from test_registry import driver, registry_bothy
 
 
@@ -123,7 +123,7 @@ def files_are_appended(w):
     # Each of these has its file in the end, or says that it has not.
     words = [w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "artifact", "add", "--append", "team/notes:1"]
     at_once = [w.spawn([*words, w.tmp / f"f{n}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for n in (3, 4, 5)]
-    done = [(child.communicate(timeout=60)[1], child.returncode) for child in at_once]
+    done = [(child.communicate(timeout=60 * SLOW)[1], child.returncode) for child in at_once]
     titles = ok(w, "artifact", "inspect", "--format", '{{range .Manifest.layers}}{{index .annotations "org.opencontainers.image.title"}} {{end}}', "team/notes:1").split()
     check_equal(sorted(titles), sorted(["f0", "f1", "f2", *(f"f{n}" for n, (_, code) in zip((3, 4, 5), done) if code == 0)]))
     check(any(code == 0 for _, code in done))

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 from fault_proxy import Server
-from harness import check, check_equal, check_in, read, test
+from harness import SLOW, check, check_equal, check_in, read, test
 from registries import INDEX, MANIFEST, Image, descriptor_of, index_of, tar_of
 from test_registry import driver
 
@@ -53,7 +53,7 @@ def the_documents_of_all_platforms_together(w):
         server.fault = fault
         process = w.spawn([w.bin / "bothy", "--root", w.tmp / "lib", "--state", w.tmp / "run/bothy", "pull", "--all-platforms", name],
                           stderr=subprocess.PIPE)
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=120 * SLOW)
         check_equal(process.returncode, 125)
         check_in("documents have more than 16777216 bytes together", err)
         check(max(peak) > 0, "nobody was measured")

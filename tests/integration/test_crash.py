@@ -13,7 +13,7 @@ import struct
 import subprocess
 import time
 
-from harness import check, check_equal, skip, test
+from harness import SLOW, check, check_equal, skip, test
 from registries import Image, Registry, tar_of
 from test_check import archive
 
@@ -50,7 +50,7 @@ class Commands:
         return chance.choice(kinds)
 
     def run(self, *args):
-        return self.w.run(self.argv(*args), timeout=100)
+        return self.w.run(self.argv(*args), timeout=100 * SLOW)
 
     def heals(self, what):
         """The next load and pull succeed, and then everything fits together."""

@@ -8,7 +8,7 @@ import threading
 import time
 
 import peers
-from harness import check, check_equal, check_in, test
+from harness import SLOW, check, check_equal, check_in, test
 from peers import RUNTIMES, Docker, engine, pty_run, same
 
 
@@ -177,7 +177,7 @@ def signals(w):
                 check(done.code == 1 and "is not running" in done.err, repr(done))
 
 
-def wait_log(d, c, words, seconds=90):
+def wait_log(d, c, words, seconds=90 * SLOW):
     deadline = time.monotonic() + seconds
     while words not in d.ok("logs", c):
         check(time.monotonic() < deadline, f"{words!r} never came in the log of {c}")

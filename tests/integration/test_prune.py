@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import hostile_tar as hostile
-from harness import check, check_equal, check_in, test
+from harness import SLOW, check, check_equal, check_in, test
 from registries import Image, tar_of
 from test_check import archive
 
@@ -171,7 +171,7 @@ def reap(children):
     for what, child in children:
         if child.returncode is not None:
             continue
-        out, err = child.communicate(timeout=100)
+        out, err = child.communicate(timeout=100 * SLOW)
         fine = child.returncode == 0 or (what[0] == "rmi" and "no image" in err)
         check(fine, f"{what}: exit {child.returncode}: {err} {out}")
 

@@ -14,12 +14,12 @@ import time
 import hostile_tar as hostile
 import test_images_cli as images
 from fault_proxy import Proxy, Server, Tls, Tokens, docker_registry, sha
-from harness import check, check_equal, check_in, read, skip, test
+from harness import SLOW, check, check_equal, check_in, read, skip, test
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
-def driver(w, *words, env=None, timeout=60):
+def driver(w, *words, env=None, timeout=60 * SLOW):
     """One request through the test driver. Returns (exit code, standard output, lines of standard error)."""
     program = w.bin / "../meson/tests/unit/registry/registry-driver"
     if not program.exists():
@@ -198,7 +198,7 @@ def endless_documents(w):
             start = time.monotonic()
             code, _, err = driver(w, "manifest", f"{server.host}/a/b:1")
             check_equal(code, 1, err)
-            check(time.monotonic() - start < 20, "cut short")
+            check(time.monotonic() - start < 20 * SLOW, "cut short")
 
 
 @test
@@ -220,14 +220,14 @@ def slow_servers(w):
             code, out, err = driver(w, "blob", f"{server.host}/a/b:1", digest, len(data))
             check_equal((code, sha(out)), (0, digest), err)
             check(done_line(err)[1] <= len(data) + 50, err)
-            check(time.monotonic() - start < 15, word)
+            check(time.monotonic() - start < 15 * SLOW, word)
         # One that never answers is given up.
         server.fault = lambda *_: {"hang": 0}
         start = time.monotonic()
         code, _, err = driver(w, "manifest", f"{server.host}/a/b:1", env={"BOTHY_FETCH_STALL": "300ms"})
         check_equal(code, 1)
         check_in("bytes in", err)
-        check(time.monotonic() - start < 40, "not without end")
+        check(time.monotonic() - start < 40 * SLOW, "not without end")
 
 
 @test
@@ -299,7 +299,7 @@ def challenges_without_end(w):
         for challenge in ('Bearer realm="', 'Bearer service="x"', "Negotiate", 'Bearer realm="http://127.0.0.1:1/"', 'Bearer realm="https://127.0.0.1:1/"'):
             server.fault = lambda *_, challenge=challenge: {"status": 401, "headers": {"WWW-Authenticate": challenge}}
             server.log.clear()
-            code, _, err = driver(w, "manifest", name, env={"DRIVER_CREDS": "me:secret"}, timeout=90)
+            code, _, err = driver(w, "manifest", name, env={"DRIVER_CREDS": "me:secret"}, timeout=90 * SLOW)
             check_equal(code, 1, f"{challenge}: {err}")
             check(len(server.log) <= 3, f"{challenge}: {len(server.log)} requests")
 

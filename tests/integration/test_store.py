@@ -16,7 +16,7 @@ import tarfile
 import time
 
 import hostile_tar as hostile
-from harness import check, check_equal, check_in, skip, test
+from harness import SLOW, check, check_equal, check_in, skip, test
 
 TAG = "hostile.example/x:1"
 
@@ -152,7 +152,7 @@ def each_form_gives_the_same_layers(w):
 def from_a_pipe(w):
     data = hostile.outer(docker_files(simple_layers()))
     child = subprocess.run([str(w.bin / "bothy"), "--root", str(w.tmp / "s"), "load"], input=data, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, env=w.env, check=False, timeout=60)
+                           stderr=subprocess.PIPE, env=w.env, check=False, timeout=60 * SLOW)
     check_equal(child.returncode, 0, child.stderr.decode())
     check_in("team/app:2", child.stdout.decode())
     check_in("team/app:latest", child.stdout.decode())
@@ -329,7 +329,7 @@ def attack(w, cases):
         (w.tmp / "x.tar").write_bytes(c.archive())
         start = worked()
         done = load(w, root, w.tmp / "x.tar")
-        took = worked() - start
+        took = (worked() - start) / SLOW
         got = "harmless" if done.code == 0 else "refused" if done.code in (1, 125) and done.err.strip() else f"crash: {done!r}"
         if got != c.expect:
             wrong.append(f"{c.name}: expected {c.expect}, got {got}: {done!r}")
@@ -443,7 +443,7 @@ def many_at_once(w):
     children = [w.spawn([w.bin / "bothy", "--root", root, "--state", w.tmp / "run/bothy", "load", "-i", files[i % 3]],
                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for i in range(16)]
     for child in children:
-        text = child.communicate(timeout=100)[1]
+        text = child.communicate(timeout=100 * SLOW)[1]
         check_equal(child.returncode, 0, text)
     check_consistent(root, True)
     check_equal(len(names(root / "layers")), 3)
