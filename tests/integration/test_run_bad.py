@@ -2,8 +2,9 @@
 """`bothy run` with bad input: exit 125, one line that names the flag and the value, and nothing left behind."""
 
 import os
+from pathlib import Path
 
-from harness import check, check_equal, check_in, test
+from harness import check, check_equal, check_in, read, test
 
 # arguments before "embedded true"; what the error must say; what the hint must say (None: no matter)
 BAD = [
@@ -160,10 +161,23 @@ def as_root(w):
             check_in(word, error)
 
 
+def delegated(*controllers):
+    """Whether the user may limit what runs below his own control group (cgroup v2)."""
+    own = next((line[3:].strip() for line in read("/proc/self/cgroup").splitlines() if line.startswith("0::")), "")
+    group = Path("/sys/fs/cgroup" + own)
+    return (os.access(group / "cgroup.subtree_control", os.W_OK) and
+            set(controllers) <= set(read(group / "cgroup.controllers").split()))
+
+
 @test(root=False)
 def as_a_plain_user(w):
-    for args, words, hint in ((["-m", "64m"], ["--memory", "delegated"], "systemd-run --user"),
-                              (["--cpus", "0.5"], ["--cpus", "delegated"], "root"),
+    limits = ((["-m", "64m"], ["--memory", "delegated"], "systemd-run --user", "memory.max", "67108864"),
+              (["--cpus", "0.5"], ["--cpus", "delegated"], "root", "cpu.max", "50000 100000"))
+    if delegated("memory", "cpu"):
+        for args, _, _, file, value in limits:
+            check_equal(w.bothy("run", *args, "embedded", "cat", f"/sys/fs/cgroup/{file}").out, value + "\n", args)
+        limits = ()
+    for args, words, hint in (*(limit[:3] for limit in limits),
                               (["--uidmap", "0:0:1"], ["--uidmap", "0-0", "not yours"], "/etc/subuid"),
                               (["--cgroup-parent", "/x"], ["--cgroup-parent"], None)):
         error, hints = check_error(args, w.bothy("run", *args, "embedded", "true"))
