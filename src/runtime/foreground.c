@@ -30,8 +30,8 @@
 #define RELAY_WRITE 4096 /* what a pipe or a terminal that is ready takes without making us wait */
 #define KEYS_MAX 16
 
-/* Not taken: those that report our own faults, and those nobody can catch. */
-static bool is_taken(int sig)
+/* Not passed on: those that report our own faults or children, and those nobody can catch. */
+static bool is_passed_on(int sig)
 {
 	switch (sig) {
 	case SIGKILL:
@@ -43,16 +43,11 @@ static bool is_taken(int sig)
 	case SIGABRT:
 	case SIGTRAP:
 	case SIGSYS:
+	case SIGPIPE:
 		return false;
 	default:
 		return true;
 	}
-}
-
-/* Of those taken: our children and our own pipes concern nobody else. */
-static bool is_passed_on(uint32_t sig)
-{
-	return sig != SIGCHLD && sig != SIGURG && sig != SIGPIPE;
 }
 
 int foreground_enter(struct foreground *f, struct error *err)
@@ -62,7 +57,7 @@ int foreground_enter(struct foreground *f, struct error *err)
 	int fd;
 
 	for (int sig = 1; sig <= 64; sig++)
-		if (is_taken(sig) && (sig < 32 || sig > 33)) /* 32 and 33 belong to the C library */
+		if (is_passed_on(sig) && (sig < 32 || sig > 33)) /* 32 and 33 belong to the C library */
 			sigs[n++] = sig;
 	fd = signal_open_fd(sigs, n, &f->old_mask, err);
 	if (fd < 0)
@@ -112,12 +107,13 @@ int runtime_check_detach_keys(const char *keys)
 
 struct relay {
 	int master;
-	int peer;     /* owned; keeps the master from hanging up */
-	int in, out;  /* our side; -1 when closed */
-	bool reading; /* standard input still gives data */
-	bool open;    /* the master may have more to give */
-	bool unread;  /* our standard output is a pipe that nobody reads any more */
-	char *buf;    /* owned, RELAY_BYTES: from the program */
+	int peer;              /* owned; keeps the master from hanging up */
+	int in, out;           /* our side; -1 when closed */
+	bool reading;          /* standard input still gives data */
+	bool open;             /* the master may have more to give */
+	bool unread;           /* our standard output is a pipe that nobody reads any more */
+	struct sigaction pipe; /* what SIGPIPE did before */
+	char *buf;             /* owned, RELAY_BYTES: from the program */
 	size_t at, len;
 	char typed[4096 + KEYS_MAX]; /* to the program */
 	size_t typed_at, typed_len;
@@ -222,10 +218,15 @@ static void relay_open(struct relay *r, int terminal)
 	r->buf = mem_alloc(RELAY_BYTES);
 	r->peer = pty_open_peer(terminal);
 	(void)fd_set_nonblock(terminal, true);
+	/* Ignored, not blocked: a blocked one would wait for us (see relay_output, which sees the error instead). */
+	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, &r->pipe);
 }
 
 static void relay_done(struct relay *r)
 {
+	if (!r->buf)
+		return;
+	(void)sigaction(SIGPIPE, &r->pipe, NULL);
 	fd_close(&r->peer);
 	free(r->buf);
 }
@@ -239,7 +240,7 @@ static bool pass_signals(struct foreground *f, const struct pidref *child, int t
 	while (read(f->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGWINCH && terminal >= 0) {
 			follow_size(terminal);
-		} else if (is_passed_on(si.ssi_signo) && si.ssi_signo != SIGWINCH) {
+		} else if (si.ssi_signo != SIGCHLD && si.ssi_signo != SIGURG && si.ssi_signo != SIGWINCH) {
 			(void)pidref_kill(child, (int)si.ssi_signo);
 			passed = true;
 		}

@@ -190,6 +190,10 @@ static int knock(const struct state *s, int *ret_sock, struct error *err)
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/" STATE_START, s->dir_fd);
 	sock = launch_connect(path, SOCK_SEQPACKET, err);
+	/* The socket is there and nobody listens: the first of two `start` at once has been let in. */
+	if (sock == -ECONNREFUSED || sock == -ENOENT)
+		return error_set(err, ERROR_CONFLICT, EBUSY,
+				 "cannot start container '%s': it is being started already, or has just ended", s->id);
 	if (sock < 0)
 		return error_wrap(err, "start container '%s'", s->id);
 	*ret_sock = sock;

@@ -405,6 +405,17 @@ def hooks_run_in_order(w):
 
 
 @test
+def hooks_that_do_not_read_their_input(w):
+    """The state is written to a hook that has ended: no run may end by SIGPIPE for it."""
+    def edit(config):
+        config["hooks"] = {point: [{"path": "/bin/true"}] for point in ("createRuntime", "poststart", "poststop")}
+        config["annotations"] = {"long": "x" * 200000}  # more than the pipe takes
+
+    for _ in range(5):
+        check_equal(w.run_bundle(["true"], edit).code, 0)
+
+
+@test
 def failing_hook_leaves_nothing(w):
     def edit(config):
         config["hooks"] = {"createRuntime": [{"path": "/bin/false"}]}
