@@ -23,6 +23,20 @@ static const char find_sql[] =
 	"  FROM images i LEFT JOIN names n ON n.name = ?1 LEFT JOIN image_layers il ON il.image = i.id LEFT JOIN layers l ON l.chain = il.chain"
 	"  WHERE i.id = coalesce((SELECT image FROM names WHERE name = ?1), ?2) ORDER BY il.position";
 
+/* Has an artifact this name? Then it lies here, but is none for images' commands. */
+static bool is_artifact(struct store *s, struct arena *a, struct image_reference ref)
+{
+	struct error ignored;
+	int64_t named;
+
+	if (!ref.tag && !ref.digest)
+		ref.tag = "latest";
+	return s->db &&
+	       index_number(s, &ignored, &named, "SELECT count(*) FROM artifacts WHERE name = ?1",
+			    image_reference_full(a, &ref), NULL) == 0 &&
+	       named > 0;
+}
+
 static int not_found(struct store *s, const char *name, struct error *err)
 {
 	autoclean(store_image_list_done) struct store_image_list list = {0};
@@ -31,12 +45,17 @@ static int not_found(struct store *s, const char *name, struct error *err)
 	struct error ignored;
 	char near[256] = "";
 	const char *typed = name; /* or as it would be typed: callers may have made it full */
+	bool artifact = false;
 
-	if (image_reference_parse(&a, name, &ref, &ignored) == 0)
+	if (image_reference_parse(&a, name, &ref, &ignored) == 0) {
 		typed = image_reference_familiar(&a, &ref);
+		artifact = is_artifact(s, &a, ref);
+	}
 	if (store_image_list(s, &list, &ignored) == 0)
 		store_nearest_images(&list, typed, near, sizeof(near));
 	error_set(err, ERROR_NOT_FOUND, ENOENT, "no image '%.200s' in the store", name);
+	if (artifact)
+		return error_hint(err, "it is an artifact: `bothy artifact` has the commands for it");
 	if (near[0])
 		return error_hint(err, "did you mean %s?", near);
 	return error_hint(

@@ -99,6 +99,9 @@ def kept_in_the_store(w):
             check_in(said, done.err, f"{words}")
         ok(w, "artifact", "rm", "--ignore", "team/none")
         # An image is none, and the other way round.
+        for words in (["inspect", name], ["rmi", name], ["save", "-o", w.tmp / "x", name], ["tag", name, "x"]):
+            check_in("it is an artifact", registry_bothy(w, *words).err, f"{words}")
+        check("it is an artifact" not in registry_bothy(w, "inspect", "team/none").err)
         served = registry_bothy(w, "pull", name)
         check_in("artifact pull", served.err)
 
