@@ -347,9 +347,15 @@ int process_set_rlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard, co
 int process_limit_self(const struct process_limit *limits, size_t count, struct error *err)
 {
 	for (size_t i = 0; i < count; i++) {
+		uint64_t max = limits[i].max;
+		struct rlimit64 now;
+
 		if (SANITIZED && limits[i].resource == RLIMIT_AS)
 			continue;
-		if (process_set_rlimit(0, limits[i].resource, limits[i].max, limits[i].max, limits[i].name, err) < 0)
+		/* Whoever started us may have set a lower one, which we may not raise. */
+		if (syscall(SYS_prlimit64, 0, limits[i].resource, NULL, &now) == 0 && now.rlim_max < max)
+			max = now.rlim_max;
+		if (process_set_rlimit(0, limits[i].resource, max, max, limits[i].name, err) < 0)
 			return -err->code;
 	}
 	return 0;

@@ -141,8 +141,8 @@ int process_set_affinity(pid_t pid, const char *list, struct error *err);
 int process_set_memory_policy(int mode, unsigned mode_flags, const char *nodes, struct error *err);
 /* prlimit(2) of @pid (0: ourselves); UINT64_MAX is unlimited. */
 int process_set_rlimit(pid_t pid, int resource, uint64_t soft, uint64_t hard, const char *name, struct error *err);
-/* Bound ourselves for good, soft and hard, by each of @limits. A program with AddressSanitizer goes without RLIMIT_AS
- * (base/sanitized.h). */
+/* Bound ourselves for good, soft and hard, by each of @limits, or by the hard limit that we have where that is lower. A program with
+ * AddressSanitizer goes without RLIMIT_AS (base/sanitized.h). */
 struct process_limit {
 	int resource;
 	uint64_t max;

@@ -207,6 +207,7 @@ int unpack_main(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	(void)sigaction(SIGPIPE, &ignore, NULL); /* whoever has gone is noticed by EPIPE */
+	(void)sigaction(SIGXFSZ, &ignore, NULL); /* and a limit on file sizes by EFBIG */
 	r = do_job(&report, &report.err);
 	report.failed = r < 0;
 	if (unpack_say(&talk, UNPACK_REPORT, &report, sizeof(report), NULL, 0, &lost) < 0) {

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 
+import hostile_tar as hostile
 from fault_proxy import Server
 from harness import SLOW, check, check_equal, check_in, read, test
 from registries import INDEX, MANIFEST, Image, descriptor_of, index_of, tar_of
@@ -170,3 +171,20 @@ def lists_are_whole_or_refused(w):
         check_in("has no list of results", w.bothy("search", f"{server.host}/x").err)
         pages(server, 5, 100, elsewhere="http://127.0.0.2:9")
         check_in("goes on at another host", driver(w, "tags", name)[2])
+
+
+@test
+def hard_limits_of_the_caller_hold(w):
+    """One below what the workers set for themselves is no reason to fail; what it forbids is said, and leaves nothing."""
+    with Server() as server:
+        server.add_image("team/app", "1", [hostile.entry("big", os.urandom(1_000_000)) + hostile.END])
+        name = f"{server.host}/team/app:1"
+        for limit, code in (("--nofile=128:128", 0), ("--as=300000000:300000000", 0), ("--fsize=900000:900000", 125)):
+            if w.sanitized and "--as" in limit:
+                continue
+            done = w.run(["prlimit", limit, w.bin / "bothy", "--root", w.tmp / "lib", "pull", name])
+            check_equal(done.code, code, f"{limit}: {done!r}")
+            if code:
+                check_in("File too large", done.err)
+            check_equal(w.bothy("system", "check").code, 0)
+            w.bothy("rmi", "--force", name)

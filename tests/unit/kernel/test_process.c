@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "kernel/caps.h"
 #include "kernel/ids.h"
 #include "kernel/netlink.h"
 #include "kernel/signal.h"
@@ -563,6 +564,31 @@ static void death_signal(void)
 	CHECK_INT(process_set_death_signal(SIGKILL, p.fd, &err), -ESRCH);
 	CHECK_INT(process_set_death_signal(0, -1, &err), 0);
 	CHECK_INT(wait_for(&p), 0);
+}
+
+static void bounded(void)
+{
+	static const struct process_limit limits[] = {{RLIMIT_NOFILE, 64, "open files"},
+						      {RLIMIT_FSIZE, 1000, "file size"}};
+	static const uint64_t want[] = {32, 1000};
+	struct error err = {0};
+	struct rlimit now;
+
+	/* Lower than what is asked for, and not ours to raise. */
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &(struct rlimit){16, 32}) == 0);
+	CHECK_INT(caps_set(&(struct caps_sets){0}, NULL, &err), 0);
+	CHECK_INT(process_limit_self(limits, sizeof(limits) / sizeof(limits[0]), &err), 0);
+	CHECK_STR(err.msg, "");
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		REQUIRE(getrlimit((__rlimit_resource_t)limits[i].resource, &now) == 0);
+		CHECK_INT(now.rlim_cur, want[i]);
+		CHECK_INT(now.rlim_max, want[i]);
+	}
+}
+
+TEST(limits_only_become_lower)
+{
+	in_child(bounded);
 }
 
 TEST(dead_parents_are_noticed)
