@@ -27,7 +27,7 @@ const char *image_digest_hex(const char *digest);
 struct image_platform {
 	const char *os, *architecture, *variant, *os_version; /* NULL: not given */
 };
-/* "linux/arm64/v8" → fields in @a. Returns 0 or <0 INVALID. */
+/* "linux/arm64/v8", "arm64" or "windows" → fields in @a. Returns 0 or <0 INVALID. */
 int image_platform_parse(struct arena *a, const char *text, struct image_platform *ret, struct error *err);
 /* The host's platform in Go's words (amd64, arm64, …). Static strings. */
 struct image_platform image_platform_native(void);

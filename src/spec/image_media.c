@@ -77,6 +77,19 @@ static bool is_platform_word(const char *s)
 	return len > 0 && len <= 32 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == len;
 }
 
+/* Go's words: one of them alone is the system, with the machine's architecture, as Docker reads it. */
+static bool is_os(const char *s)
+{
+	static const char *const words[] = {"aix",   "android", "darwin",  "dragonfly", "freebsd", "illumos", "ios",
+					    "linux", "netbsd",  "openbsd", "plan9",     "solaris", "wasip1",  "windows"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (str_eq(words[i], s))
+			return true;
+	}
+	return false;
+}
+
 static const char *lower(struct arena *a, const char *s, size_t len)
 {
 	char *out = arena_strndup(a, s, len);
@@ -111,8 +124,10 @@ int image_platform_parse(struct arena *a, const char *text, struct image_platfor
 		(void)error_set(err, ERROR_INVALID, EINVAL, "'%.64s' is not a platform", text);
 		return error_hint(err, "write it as linux/amd64 or linux/arm64/v8");
 	}
-	p.os = count == 1 ? "linux" : parts[0];
-	p.architecture = count == 1 ? parts[0] : parts[1];
+	const bool os_alone = count == 1 && is_os(parts[0]);
+
+	p.os = count == 1 && !os_alone ? "linux" : parts[0];
+	p.architecture = os_alone ? image_platform_native().architecture : count == 1 ? parts[0] : parts[1];
 	p.variant = parts[2];
 	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
 		if (!str_eq(p.architecture, aliases[i].alias))

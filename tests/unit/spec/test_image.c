@@ -96,6 +96,11 @@ TEST(platforms)
 		CHECK_STR(p.architecture, rows[i].arch);
 		CHECK_STR(p.variant, rows[i].variant);
 	}
+	struct image_platform windows = {0};
+
+	CHECK_INT(image_platform_parse(&a, "windows", &windows, &err), 0);
+	CHECK_STR(windows.os, "windows");
+	CHECK_STR(windows.architecture, image_platform_native().architecture);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct image_platform p = {0};
 
