@@ -63,6 +63,10 @@ int safepath_proc_open(struct safepath_proc *ret, bool pid_only, struct error *e
 		*ret = (struct safepath_proc){.fd = take_fd(&fd)};
 		return 0;
 	}
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		error_sys(err, errno, "open '/proc'");
+		return error_hint(err, "a limit of nofile below some 20 leaves no room for setting a container up");
+	}
 	error_set(err, ERROR_UNSUPPORTED, ENOENT,
 		  "there is no trustworthy procfs: a new one is not allowed, and /proc is %s",
 		  fd >= 0 ? "something else" : "missing");

@@ -266,6 +266,14 @@ def caps(text):
 
 
 @test
+def too_few_descriptors_are_said(w):
+    """A limit that leaves no room for the start itself: the error names that, and nothing that is not so."""
+    done = w.bothy("run", "--ulimit", "nofile=8", "embedded", "true")
+    check_equal(done.code, 125)
+    check_in("Too many open files", done.err)
+
+
+@test
 def capabilities(w):
     default = caps(shell(w, "cat /proc/self/status"))
     check_equal(default["eff"], 0x800405fb, "the default set")
