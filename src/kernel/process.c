@@ -148,9 +148,10 @@ static int clone_error(struct error *err, uint64_t flags, int errnum)
 		if (!(ns & CLONE_NEWUSER))
 			break;
 		error_set(err, ERROR_DENIED, errnum, "make a user namespace: %s", error_text(errnum));
-		return error_hint(err,
-				  "user namespaces may be switched off: see sysctl kernel.unprivileged_userns_clone, "
-				  "kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces");
+		return error_hint(
+			err,
+			"in a chroot the kernel makes none; or they are switched off: see sysctl kernel.unprivileged_userns_clone, "
+			"kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces");
 	case EINVAL:
 		if (!ns)
 			break;
