@@ -373,7 +373,7 @@ int tar_data(struct tar *t, const unsigned char **ret_data, size_t *ret_len, uin
 	if (r == 0)
 		ends_early(t, "a file", err);
 	if (r <= 0)
-		return wrap_entry(t, err);
+		return -err->code;
 	size_t n = want < t->chunk_len ? (size_t)want : t->chunk_len;
 	*ret_data = t->chunk;
 	*ret_len = n;

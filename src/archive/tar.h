@@ -91,7 +91,7 @@ void tar_done(struct tar *t);
 int tar_next(struct tar *t, const struct tar_entry **ret, struct error *err);
 
 /* The next bytes of the entry's data and where they belong in the file.
- * Returns 1 with at least one byte, 0 when all was delivered, <0 as tar_next. */
+ * Returns 1 with at least one byte, 0 when all was delivered, <0 as tar_next (the caller says of which entry). */
 int tar_data(struct tar *t, const unsigned char **ret_data, size_t *ret_len, uint64_t *ret_offset, struct error *err);
 
 /* ---- inside the reader (tar_header.c, tar_pax.c, tar_sparse.c) ----------------------------------------------------- */

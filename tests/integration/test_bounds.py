@@ -186,5 +186,6 @@ def hard_limits_of_the_caller_hold(w):
             check_equal(done.code, code, f"{limit}: {done!r}")
             if code:
                 check_in("File too large", done.err)
+                check_equal(done.err.count("entry 'big'"), 1, f"the entry is named once: {done.err}")
             check_equal(w.bothy("system", "check").code, 0)
             w.bothy("rmi", "--force", name)
