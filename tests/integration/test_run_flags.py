@@ -6,7 +6,7 @@ import json
 import os
 import stat
 
-from harness import check, check_equal, check_in, read, skip, test
+from harness import SLOW, check, check_equal, check_in, read, skip, test
 
 
 def run(w, *args, **kwargs):
@@ -128,8 +128,9 @@ def labels_and_annotations_are_in_the_document(w):
     again = run(w, "--name", "hut", "embedded", "true")
     check_equal(again.code, 125, "the name is taken")
     check_in("--name: a container called 'hut' exists already", again.err)
+    w.wait_until_idle(child.pid)  # before that process 1 has no handlers yet, and the kernel keeps signals from it
     child.terminate()
-    child.wait()
+    child.wait(timeout=60 * SLOW)
     out(w, "--name", "hut", "embedded", "true")
 
 
