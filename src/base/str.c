@@ -459,7 +459,7 @@ static size_t min3(size_t a, size_t b, size_t c)
 
 size_t str_distance(const char *a, const char *b, size_t limit)
 {
-	size_t row[DISTANCE_MAX_LEN + 1];
+	size_t row[DISTANCE_MAX_LEN + 1], before[DISTANCE_MAX_LEN + 1] = {0};
 	size_t la = strnlen(a, DISTANCE_MAX_LEN + 1);
 	size_t lb = strnlen(b, DISTANCE_MAX_LEN + 1);
 
@@ -467,15 +467,20 @@ size_t str_distance(const char *a, const char *b, size_t limit)
 		return limit;
 	for (size_t j = 0; j <= lb; j++)
 		row[j] = j;
-	/* Levenshtein's table, one row at a time: row[j] is the distance of a's first i and b's first j letters. */
+	/* Levenshtein's table, one row at a time: row[j] is the distance of a's first i and b's first j letters. Two letters that
+	 * changed places are one slip; for that the row before the last is kept as well. */
 	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
+		size_t diagonal = row[0], corner = 0;
 
 		row[0] = i;
 		for (size_t j = 1; j <= lb; j++) {
 			size_t above = row[j];
 
 			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && corner + 1 < row[j])
+				row[j] = corner + 1;
+			corner = before[j - 1];
+			before[j - 1] = diagonal;
 			diagonal = above;
 		}
 	}

@@ -183,7 +183,7 @@ static int run_unsupported(void *global, void *options, const struct args *args,
 
 const struct command oci_checkpoint = {
 	.name = "checkpoint",
-	.group = "Change",
+	.group = "Not yet",
 	.args = "ID",
 	.summary = "not supported yet",
 	.options_size = 1,
@@ -194,7 +194,7 @@ const struct command oci_checkpoint = {
 
 const struct command oci_restore = {
 	.name = "restore",
-	.group = "Change",
+	.group = "Not yet",
 	.args = "ID",
 	.summary = "not supported yet",
 	.options_size = 1,

@@ -58,8 +58,14 @@ static int add_env_file(struct strv *env, const char *path, struct error *err)
 		if (len && line[len - 1] == '\r')
 			line[len - 1] = '\0';
 		line += strspn(line, " \t");
-		if (*line && *line != '#')
-			r = add_env(env, line, "--env-file", err);
+		if (!*line || *line == '#')
+			continue;
+		const size_t name = strcspn(line, "=");
+
+		r = strcspn(line, " \t") < name ? error_set(err, ERROR_INVALID, EINVAL,
+							    "--env-file %s: the name in \"%s\" has a blank in it", path,
+							    line)
+						: add_env(env, line, "--env-file", err);
 	}
 	return r;
 }

@@ -70,6 +70,7 @@ BAD = [
     (["--group-add", "nope"], ["--group-add", "'nope'"], None),
     (["-e", "=x"], ["--env", '"=x"'], None),
     (["--env-file", "/nope"], ["--env-file", "'/nope'"], None),
+    (["--nmae", "x"], ["--nmae"], "--name"),
     (["--label", "=x"], ["--label", '"=x"'], None),
     (["--annotation", "=x"], ["--annotation", '"=x"'], None),
     (["-v", "/nope:/x"], ["--volume", "'/nope'"], ":create"),

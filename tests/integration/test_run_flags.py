@@ -72,6 +72,10 @@ def environment(w):
         check(line in lines, f"{line} in {text}")
     check("SECRET" not in text and "GONE" not in text, text)
     check_in("PATH=/usr/local/sbin:/usr/local/bin", text)
+    (w.tmp / "env").write_text("C = d\n")
+    done = run(w, "--env-file", w.tmp / "env", "embedded", "true")
+    check_equal(done.code, 125, "a name with a blank")
+    check_in('"C = d"', done.err)
 
 
 @test
