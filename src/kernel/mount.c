@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount API by file descriptor. A mount is made detached (mount_new.c makes one of a new file system, mount_clone here one of
- * what is mounted), given its attributes while nobody can see it, and attached to a place that the caller holds as an fd. No
- * target is ever named by a path that somebody else could change.
+ * The mount API by file descriptor. A mount is made detached (mount_new.c makes one of a new file system, mount_clone
+ * here one of what is mounted), given its attributes while nobody can see it, and attached to a place that the caller
+ * holds as an fd. No target is ever named by a path that somebody else could change.
  *
- * What it does not do: decide options, resolve paths inside a root (safepath/), remember what was mounted. The change of a
- * process's root is mount_root.c.
+ * What it does not do: decide options, resolve paths inside a root (safepath/), remember what was mounted. The change
+ * of a process's root is mount_root.c.
  *
- * <linux/mount.h> and glibc 2.36's <sys/mount.h> define the same structs, so only the kernel's header is used in these files and
- * the calls are made by number.
+ * <linux/mount.h> and glibc 2.36's <sys/mount.h> define the same structs, so only the kernel's header is used in
+ * these files and the calls are made by number.
  */
 #include "kernel/mount.h"
 

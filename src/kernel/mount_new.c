@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * New superblocks: fsopen, fsconfig for each option, fsmount. The mount that comes out is detached; mount.c gives it a place.
- * What the file system itself says about a failure is part of the error.
+ * New superblocks: fsopen, fsconfig for each option, fsmount. The mount that comes out is detached; mount.c gives it
+ * a place. What the file system itself says about a failure is part of the error.
  */
 #include "kernel/mount.h"
 

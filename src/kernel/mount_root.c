@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process's root becomes another directory: by pivot_root, or, where the present root is a ramfs, by moving the new root over
- * "/". The second way leaves the old mounts where they were, so the host's procfs and sysfs are taken away first: they would be
- * copies without masks.
+ * A process's root becomes another directory: by pivot_root, or, where the present root is a ramfs, by moving the new
+ * root over "/". The second way leaves the old mounts where they were, so the host's procfs and sysfs are taken away
+ * first: they would be copies without masks.
  */
 #include "kernel/mount.h"
 

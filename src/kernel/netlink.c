@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Network interfaces and their addresses, one request each (netlink_talk.c). Whole devices with all they have are moved by
- * netlink_device.c.
+ * Network interfaces and their addresses, one request each (netlink_talk.c). Whole devices with all they have are
+ * moved by netlink_device.c.
  */
 #include "kernel/netlink.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network device moves into another network namespace (runtime-spec, "netDevices") with what the kernel takes from it on the
- * way: its addresses, its name, whether it is up. When it cannot settle there it comes back.
+ * A network device moves into another network namespace (runtime-spec, "netDevices") with what the kernel takes from
+ * it on the way: its addresses, its name, whether it is up. When it cannot settle there it comes back.
  */
 #include "kernel/netlink.h"
 

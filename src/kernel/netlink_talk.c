@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages of rtnetlink by hand. netlink_request_put() never writes beyond its buffer and checks every length before it goes
- * into a 16-bit field (CVE-2021-43784 was a length that wrapped there). A reply is read message by message; an attribute is used
- * only when its length fits what is read from it. Replies from anyone but the kernel are dropped.
+ * Messages of rtnetlink by hand. netlink_request_put() never writes beyond its buffer and checks every length before
+ * it goes into a 16-bit field (CVE-2021-43784 was a length that wrapped there). A reply is read message by message;
+ * an attribute is used only when its length fits what is read from it. Replies from anyone but the kernel are
+ * dropped.
  */
 #include "kernel/netlink_talk.h"
 

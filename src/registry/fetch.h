@@ -190,7 +190,13 @@ struct request {
 	} token;
 };
 
-/* ---- fetch_main.c: requests and what bothy is told of them ---- */
+/* ---- fetch_message.c: the talk with bothy ---- */
+/* Take what bothy has said so far. f->ended: it said its last, or nonsense. */
+void messages_receive(struct fetch *f);
+/* Send of f->out what bothy takes now. */
+void messages_send(struct fetch *f);
+
+/* ---- fetch_request.c: requests and what bothy is told of them ---- */
 struct request *request_new(struct fetch *f);
 struct endpoint *request_endpoint(const struct request *q);
 void request_done(struct request *q, struct json *extra_consume, const void *text, size_t len);
@@ -201,6 +207,8 @@ void request_retry(struct request *q, uint32_t retry_after_s);
 void request_begin(struct request *q);
 /* Move to the first endpoint from q->endpoint on that may be asked; false: none is left. */
 bool request_pick_endpoint(struct request *q);
+/* Tell bothy how far it is, when there is something new and the last time is a while ago. */
+void request_progress(struct request *q, int64_t now_ns);
 void request_free(struct request *q);
 
 /* ---- fetch_exchange.c ---- */
@@ -210,15 +218,30 @@ void exchange_start(struct request *q, const struct ask *ask);
 /* The same ask again (a token came, the URL is another). */
 void exchange_repeat(struct request *q);
 void exchange_finished(struct request *q, CURLcode code);
+/* Take the transfer away from libcurl; the answer stays. */
+void exchange_drop(struct request *q);
+/* Give back all but the transfer. */
 void exchange_clear(struct exchange *x);
+/* Forget an answer: another one comes. */
+void answer_done(struct answer *a);
 /* Break off; @soft: trying again may help. */
 void exchange_refuse(struct request *q, bool soft);
-/* Write what is pending. Returns false when the request has failed by it. */
-bool exchange_flush(struct request *q);
 /* q->err from the status and the body of an error: "<what>: <the registry's words>". */
 void exchange_error(struct request *q, const char *what);
 /* "https://host/v2/<path>/…" for the request's endpoint; heap. */
 char *exchange_url(const struct request *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- fetch_options.c ---- */
+/* Tell libcurl what q->x.ask says. Returns false when the request has to wait for a token. */
+bool exchange_set_options(struct request *q);
+
+/* ---- fetch_flow.c: what libcurl calls, with the request as @arg, and what goes with it ---- */
+size_t exchange_on_body(char *data, size_t size, size_t count, void *arg);
+size_t exchange_on_send(char *out, size_t size, size_t count, void *arg);
+size_t exchange_on_header(char *data, size_t size, size_t count, void *arg);
+int exchange_on_seek(void *arg, curl_off_t offset, int origin);
+/* Write what is pending. Returns false when the request has failed by it. */
+bool exchange_flush(struct request *q);
 
 /* ---- fetch_auth.c ---- */
 enum auth_state { AUTH_NONE, AUTH_HEADER, AUTH_BASIC, AUTH_WAIT };
