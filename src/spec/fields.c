@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine that reads JSON into structs by tables of rows (fields.h). One function per kind of field, chosen from a
- * table; the position in the document is a chain of steps on the C stack, turned into text only when an error needs it.
+ * table; the position in the document is a chain of steps on the C stack, turned into text only when an error needs
+ * it (faults.c).
  *
- * Members come in document order and most writers keep the specification's order, so the row of a key is searched from
- * the one after the last hit: nearly always the first comparison fits, and nothing is hashed.
+ * Members come in document order and most writers keep the specification's order, so the row of a key is searched
+ * from the one after the last hit: nearly always the first comparison fits, and nothing is hashed.
  *
  * JSON null counts as absent, unknown keys are skipped, of equal keys the last wins: what Go's decoder does, by which
  * all engines' documents are made and tested.
@@ -12,146 +13,10 @@
 #include "spec/fields.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/log.h"
 #include "base/str.h"
-
-#define WARNINGS_MAX 8
-#define PATH_BYTES 256
-#define QUOTE_BYTES 64
-
-/* ---- messages ---------------------------------------------------------------------------------------------------- */
-
-/* @s in quotes, of bounded length, with what a terminal could act on replaced. */
-static void quote(const char *s, char *out, size_t size)
-{
-	size_t n = 0;
-
-	out[n++] = '"';
-	for (; *s && n + 6 < size; s++)
-		out[n++] = (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s;
-	if (*s) {
-		/* Not in the middle of a UTF-8 sequence. */
-		while (n > 1 && ((unsigned char)out[n - 1] & 0xc0) == 0x80)
-			n--;
-		if (n > 1 && ((unsigned char)out[n - 1] & 0xc0) == 0xc0)
-			n--;
-		memcpy(out + n, "...", 3);
-		n += 3;
-	}
-	out[n++] = '"';
-	out[n] = '\0';
-}
-
-void field_path(const struct field_step *where, char *out, size_t size)
-{
-	const struct field_step *steps[JSON_MAX_DEPTH];
-	struct buf b = BUF_INIT(size - 1);
-	size_t depth = 0;
-
-	for (; where && depth < ARRAY_SIZE(steps); where = where->up)
-		steps[depth++] = where;
-	while (depth-- > 0) {
-		const struct field_step *s = steps[depth];
-		char key[QUOTE_BYTES];
-
-		if (!s->name) {
-			(void)buf_printf(&b, "[%zu]", s->index);
-		} else if (s->quoted) {
-			quote(s->name, key, sizeof(key));
-			(void)buf_printf(&b, "[%s]", key);
-		} else {
-			(void)buf_printf(&b, "%s%s", b.len ? "." : "", s->name);
-		}
-	}
-	(void)str_copy(out, size, buf_str(&b)); /* cut at worst: it is for people */
-	buf_done(&b);
-}
-
-static int fault(struct reader *r, const char *member, const char *text)
-{
-	const struct field_step step = {.up = r->where, .name = member};
-	char path[PATH_BYTES];
-
-	field_path(member ? &step : r->where, path, sizeof(path));
-	return error_set(r->err, ERROR_INVALID, EINVAL, "%s: %s%s%s", r->document, path, *path ? ": " : "", text);
-}
-
-int field_fault(struct reader *r, const char *fmt, ...)
-{
-	char text[384];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return fault(r, NULL, text);
-}
-
-int field_fault_at(struct reader *r, const char *name, const char *fmt, ...)
-{
-	char text[384];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return fault(r, name, text);
-}
-
-int field_expected(struct reader *r, const struct json *got, const char *expected)
-{
-	char value[QUOTE_BYTES];
-	uint64_t u;
-	int64_t i;
-
-	switch (json_type(got)) {
-	case JSON_STRING:
-		if (json_str(got))
-			quote(json_str(got), value, sizeof(value));
-		else
-			(void)str_copy(value, sizeof(value), "a string with a NUL byte");
-		break;
-	case JSON_INT:
-	case JSON_REAL:
-		if (json_i64(got, &i) == 0)
-			(void)snprintf(value, sizeof(value), "%" PRId64, i);
-		else if (json_u64(got, &u) == 0)
-			(void)snprintf(value, sizeof(value), "%" PRIu64, u);
-		else
-			(void)snprintf(value, sizeof(value), "%g", json_real(got));
-		break;
-	default:
-		(void)str_copy(value, sizeof(value), json_type_name(json_type(got)));
-		break;
-	}
-	return field_fault(r, "expected %s, got %s", expected, value);
-}
-
-/* A value of a wrong JSON type: its type is told, not its content. */
-static int wrong_type(struct reader *r, const struct json *got, const char *expected)
-{
-	return field_fault(r, "expected %s, got %s", expected, json_type_name(json_type(got)));
-}
-
-void field_warn(struct reader *r, const char *fmt, ...)
-{
-	char path[PATH_BYTES];
-	char text[256];
-	va_list ap;
-
-	if (r->warnings++ >= WARNINGS_MAX)
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	field_path(r->where, path, sizeof(path));
-	log_warn("%s: %s: %s", r->document, path, text);
-}
 
 /* ---- text and names -------------------------------------------------------------------------------------------------- */
 
@@ -161,7 +26,7 @@ int field_read_text(struct reader *r, enum text_rule rule, const struct json *j,
 
 	if (!s)
 		return json_type(j) == JSON_STRING ? field_expected(r, j, field_text_expected(rule))
-						   : wrong_type(r, j, "a string");
+						   : field_wrong_type(r, j, "a string");
 	if (!field_text_ok(rule, s))
 		return field_expected(r, j, field_text_expected(rule));
 	*ret = arena_strdup(r->arena, s);
@@ -232,7 +97,7 @@ static void *at(void *object, const struct field *f)
 static int read_bool(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
 	if (json_type(j) != JSON_BOOL)
-		return wrong_type(r, j, "true or false");
+		return field_wrong_type(r, j, "true or false");
 	*(bool *)at(object, f) = json_bool(j);
 	return 0;
 }
@@ -240,7 +105,7 @@ static int read_bool(struct reader *r, const struct field *f, const struct json 
 static int read_opt_bool(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
 	if (json_type(j) != JSON_BOOL)
-		return wrong_type(r, j, "true or false");
+		return field_wrong_type(r, j, "true or false");
 	*(struct spec_opt_bool *)at(object, f) = (struct spec_opt_bool){.set = true, .v = json_bool(j)};
 	return 0;
 }
@@ -266,7 +131,7 @@ static int read_number(struct reader *r, const struct field *f, const struct jso
 	(void)snprintf(expected, sizeof(expected), "an integer between %" PRId64 " and %" PRIu64, f->min, f->max);
 	if (json_type(j) == JSON_INT || json_type(j) == JSON_REAL)
 		return field_expected(r, j, expected);
-	return wrong_type(r, j, expected);
+	return field_wrong_type(r, j, expected);
 }
 
 static int read_int(struct reader *r, const struct field *f, const struct json *j, void *object)
@@ -352,7 +217,7 @@ static int read_texts(struct reader *r, const struct field *f, const struct json
 	int rc;
 
 	if (json_type(j) != JSON_ARRAY)
-		return wrong_type(r, j, "an array of strings");
+		return field_wrong_type(r, j, "an array of strings");
 	to->count = json_len(j);
 	to->items = arena_alloc(r->arena, room_for(to->count + 1), sizeof(*to->items));
 	rc = each_element(r, j, read_one_text, &arg);
@@ -396,7 +261,7 @@ static int read_map(struct reader *r, const struct field *f, const struct json *
 	struct map_arg arg = {.r = r, .field = f, .to = to};
 
 	if (json_type(j) != JSON_OBJECT)
-		return wrong_type(r, j, "an object of strings");
+		return field_wrong_type(r, j, "an object of strings");
 	*to = (struct spec_map){.items = arena_alloc(r->arena, room_for(json_len(j)), sizeof(*to->items))};
 	return json_each(j, read_pair, &arg);
 }
@@ -447,7 +312,7 @@ static int read_flags(struct reader *r, const struct field *f, const struct json
 	int rc;
 
 	if (json_type(j) != JSON_ARRAY)
-		return wrong_type(r, j, "an array of strings");
+		return field_wrong_type(r, j, "an array of strings");
 	rc = each_element(r, j, read_one_flag, &arg);
 	if (rc == 0)
 		field_store(at(object, f), f->size, arg.bits);
@@ -495,7 +360,7 @@ static int read_ids(struct reader *r, const struct field *f, const struct json *
 	int rc;
 
 	if (json_type(j) != JSON_ARRAY)
-		return wrong_type(r, j, "an array of integers");
+		return field_wrong_type(r, j, "an array of integers");
 	rc = new_items(r, f, j, sizeof(uint32_t), object, &items);
 	if (rc < 0)
 		return rc;
@@ -534,7 +399,7 @@ static int read_objects(struct reader *r, const struct field *f, const struct js
 	int rc;
 
 	if (json_type(j) != JSON_ARRAY)
-		return wrong_type(r, j, "an array of objects");
+		return field_wrong_type(r, j, "an array of objects");
 	rc = new_items(r, f, j, f->child->size, object, &arg.items);
 	return rc < 0 ? rc : each_element(r, j, read_one_object, &arg);
 }
@@ -564,7 +429,7 @@ static int read_keyed(struct reader *r, const struct field *f, const struct json
 	int rc;
 
 	if (json_type(j) != JSON_OBJECT)
-		return wrong_type(r, j, "an object of objects");
+		return field_wrong_type(r, j, "an object of objects");
 	rc = new_items(r, f, j, f->child->size, object, &arg.items);
 	return rc < 0 ? rc : json_each(j, read_keyed_object, &arg);
 }
@@ -572,7 +437,8 @@ static int read_keyed(struct reader *r, const struct field *f, const struct json
 static int read_shape(struct reader *r, const struct field *f, const struct json *j, void *object)
 {
 	(void)object;
-	return json_type(j) == (enum json_type)f->min ? 0 : wrong_type(r, j, json_type_name((enum json_type)f->min));
+	return json_type(j) == (enum json_type)f->min ? 0
+						      : field_wrong_type(r, j, json_type_name((enum json_type)f->min));
 }
 
 static int read_custom(struct reader *r, const struct field *f, const struct json *j, void *object)
@@ -641,7 +507,7 @@ int field_read_object(struct reader *r, const struct field_table *table, const s
 	int rc;
 
 	if (json_type(j) != JSON_OBJECT)
-		return wrong_type(r, j, "an object");
+		return field_wrong_type(r, j, "an object");
 	rc = json_each(j, read_member, &arg);
 	for (size_t i = 0; rc == 0 && i < table->count; i++) {
 		if ((table->rows[i].flags & FIELD_REQUIRED) && !(arg.seen & (UINT64_C(1) << i)))

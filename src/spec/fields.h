@@ -166,8 +166,12 @@ int field_read_object(struct reader *r, const struct field_table *table, const s
 /* The JSON of @object by @table; NULL when nothing is set. */
 struct json *field_write_object(const struct field_table *table, const void *object);
 
-/* Errors at where the reader stands. field_expected says what came instead; field_fault is a sentence of its own. */
+/* ---- faults.c ---- */
+
+/* Errors at where the reader stands. All return -errno with the kind INVALID. field_expected says what came instead; field_fault is a sentence of its own. */
 int field_expected(struct reader *r, const struct json *got, const char *expected);
+/* A value of a wrong JSON type: its type is told, not its content. */
+int field_wrong_type(struct reader *r, const struct json *got, const char *expected);
 int field_fault(struct reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for member @name of where the reader stands. */
 int field_fault_at(struct reader *r, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -175,6 +179,8 @@ int field_fault_at(struct reader *r, const char *name, const char *fmt, ...) __a
 void field_path(const struct field_step *where, char *out, size_t size);
 /* One line for the log about a value that is ignored. */
 void field_warn(struct reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- fields.c, text.c ---- */
 
 /* The text of @j by @rule, copied into the arena. */
 int field_read_text(struct reader *r, enum text_rule rule, const struct json *j, const char **ret);
