@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An index of an archive that is to be kept whole (`load --all-platforms`): the blobs of all its platforms, which stay packed. Their
- * manifests are read, since they name the rest; that a blob is what its digest says is checked when it is staged.
+ * An index of an archive that is to be kept whole (`load --all-platforms`): the blobs of all its platforms, which
+ * stay packed. Their manifests are read, since they name the rest; that a blob is what its digest says is checked
+ * when it is staged.
  */
-#include "store/internal.h"
+#include "store/image_archive.h"
 
 #include <errno.h>
 #include <string.h>

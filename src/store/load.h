@@ -4,6 +4,7 @@
 
 /* What load.c (from an archive to images) and load_layers.c (unpacking their layers) share. */
 
+#include "store/image_archive.h"
 #include "store/staged.h"
 
 struct load {

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "store/internal.h"
+#include "store/image_archive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
