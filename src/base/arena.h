@@ -6,6 +6,7 @@
  * Memory that is freed all at once: documents and plans allocate many small objects that share one life time.
  */
 
+#include <stdarg.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -18,7 +19,9 @@ struct arena {
 /* A copy of @s (NULL gives NULL). */
 [[nodiscard]] char *arena_strdup(struct arena *a, const char *s);
 [[nodiscard]] char *arena_strndup(struct arena *a, const char *s, size_t len);
+/* A text made as by printf(3). */
 [[nodiscard]] char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+[[nodiscard]] char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* Free everything. */
 void arena_done(struct arena *a);
 

@@ -39,6 +39,13 @@ int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *
 	return engine_new(&g->engine, ret, err);
 }
 
+int bothy_open_store(const struct bothy_global *g, struct engine **ret, struct store **ret_store, struct error *err)
+{
+	int r = bothy_open(g, ret, err);
+
+	return r < 0 ? r : engine_store(*ret, ret_store, err);
+}
+
 static int setup(void *global, struct error *err)
 {
 	const struct bothy_global *g = global;

@@ -13,7 +13,10 @@ struct bothy_global {
 	char *const *argv; /* of the whole program */
 };
 
+/* The engine by the global options. @ret: owned by the caller. Errors: engine_new's. */
 int bothy_open(const struct bothy_global *g, struct engine **ret, struct error *err);
+/* The same and its store, which lives as long as the engine. @ret is set as soon as there is one, also when the store then fails. */
+int bothy_open_store(const struct bothy_global *g, struct engine **ret, struct store **ret_store, struct error *err);
 
 extern const struct command *const bothy_commands[];
 extern const struct program bothy_program;

@@ -232,8 +232,8 @@ static int run_ls(void *global, void *options, const struct args *args, struct e
 	struct store *store;
 
 	(void)args;
-	if (list_new(&kind, c->format, c->quiet, &l, err) < 0 || bothy_open(global, &e, err) < 0 ||
-	    engine_store(e, &store, err) < 0 || store_artifact_list(store, &artifacts, err) < 0)
+	if (list_new(&kind, c->format, c->quiet, &l, err) < 0 || bothy_open_store(global, &e, &store, err) < 0 ||
+	    store_artifact_list(store, &artifacts, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < artifacts.count; i++) {
 		if (list_add(l, make_row(&artifacts.items[i], c), err) < 0)
@@ -294,7 +294,7 @@ static int run_rm(void *global, void *options, const struct args *args, struct e
 			  c->all ? "artifact rm: --all and names at once" : "artifact rm: no artifact was named");
 		return error_hint(err, "usage: bothy artifact rm [OPTIONS] ARTIFACT [ARTIFACT...]");
 	}
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0)
+	if (bothy_open_store(global, &e, &store, err) < 0)
 		return -err->code;
 	if (c->all)
 		return remove_all(store, c, err);

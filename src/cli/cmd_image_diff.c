@@ -161,9 +161,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 	r = list_new_unless_own(&kind, o->format, &list, err);
 	if (r == 0)
-		r = bothy_open(global, &e, err);
-	if (r == 0)
-		r = engine_store(e, &store, err);
+		r = bothy_open_store(global, &e, &store, err);
 	sums.list = list;
 	if (r == 0)
 		r = store_image_diff(store, args->count > 1 ? args->items[0] : NULL, args->items[args->count - 1],

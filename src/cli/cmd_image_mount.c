@@ -166,8 +166,7 @@ static int run_mount(void *global, void *options, const struct args *args, struc
 
 	if (o->all && args->count > 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "--all: takes no images");
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
-	    view_begin(store, o->format, &view, err) < 0)
+	if (bothy_open_store(global, &e, &store, err) < 0 || view_begin(store, o->format, &view, err) < 0)
 		return -err->code;
 	if (o->all)
 		r = mount_all(e, &view, err);
@@ -214,9 +213,7 @@ static int run_unmount(void *global, void *options, const struct args *args, str
 	if (o->all ? args->count > 0 : args->count == 0)
 		return error_set(err, ERROR_INVALID, EINVAL,
 				 o->all ? "--all: takes no images" : "say which image to unmount, or --all");
-	r = bothy_open(global, &e, err);
-	if (r == 0)
-		r = engine_store(e, &store, err);
+	r = bothy_open_store(global, &e, &store, err);
 	if (r == 0 && o->all)
 		return unmount_all(e, store, o->force, err);
 	for (size_t i = 0; r == 0 && i < args->count; i++)

@@ -364,9 +364,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 	r = list_new_unless_own(&kind, o->format, &list, err);
 	if (r == 0)
-		r = bothy_open(global, &e, err);
-	if (r == 0)
-		r = engine_store(e, &store, err);
+		r = bothy_open_store(global, &e, &store, err);
 	if (r == 0)
 		r = store_tree_read(store, &tree, err);
 	return r < 0 ? r : show(store, o, &tree, list, args->count ? args->items[0] : NULL, err);

@@ -143,8 +143,8 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	autoengine struct engine *e = NULL;
 	int r;
 
-	if (list_new_unless_own(&kind, v.options->format, &list, err) < 0 || bothy_open(global, &e, err) < 0 ||
-	    engine_store(e, &v.store, err) < 0)
+	if (list_new_unless_own(&kind, v.options->format, &list, err) < 0 ||
+	    bothy_open_store(global, &e, &v.store, err) < 0)
 		return -err->code;
 	v.list = list;
 	r = verify_named(&v, args, err);

@@ -298,9 +298,8 @@ static int run(void *global, void *options, const struct args *args, struct erro
 	autoengine struct engine *e = NULL;
 	struct store *store;
 
-	if (filters_parse(&o->filters, filter_keys, &f, err) < 0 || bothy_open(global, &e, err) < 0 ||
-	    engine_store(e, &store, err) < 0 || store_image_list(store, &images, err) < 0 ||
-	    sort(&images, o->sort, err) < 0)
+	if (filters_parse(&o->filters, filter_keys, &f, err) < 0 || bothy_open_store(global, &e, &store, err) < 0 ||
+	    store_image_list(store, &images, err) < 0 || sort(&images, o->sort, err) < 0)
 		return -err->code;
 	return print(store, &images, o, &f, args->count ? args->items[0] : NULL, err);
 }

@@ -68,9 +68,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 			  o->all ? "rmi: --all and names at once" : "rmi: no image was named");
 		return error_hint(err, "usage: bothy rmi [OPTIONS] IMAGE [IMAGE...]");
 	}
-	r = bothy_open(global, &e, err);
-	if (r == 0)
-		r = engine_store(e, &store, err);
+	r = bothy_open_store(global, &e, &store, err);
 	if (r < 0)
 		return r;
 	if (o->all)

@@ -77,7 +77,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 		return error_wrap(err, "--platform");
 	so.platform = o->platform ? &platform : NULL;
 	so.single = format == STORE_SAVE_DOCKER_ARCHIVE || format == STORE_SAVE_DOCKER_DIR;
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
+	if (bothy_open_store(global, &e, &store, err) < 0 ||
 	    store_save_plan(store, args->items, args->count, &so, &plan, err) < 0)
 		return -err->code;
 	if (write_output(&plan, format, o->output && !str_eq(o->output, "-") ? o->output : NULL, progress, err) < 0)

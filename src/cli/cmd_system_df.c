@@ -242,7 +242,7 @@ static int run(void *global, void *options, const struct args *args, struct erro
 
 	(void)args;
 	collect_check_config();
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &s, err) < 0 || store_usage(s, true, &u, err) < 0)
+	if (bothy_open_store(global, &e, &s, err) < 0 || store_usage(s, true, &u, err) < 0)
 		return -err->code;
 	return o->verbose ? print_each(s, &u, o->format, err) : print_totals(&u, o->format, err);
 }

@@ -11,7 +11,7 @@ static int run_tag(void *global, void *options, const struct args *args, struct 
 	struct store *store;
 
 	(void)options;
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0)
+	if (bothy_open_store(global, &e, &store, err) < 0)
 		return -err->code;
 	for (size_t i = 1; i < args->count; i++)
 		if (store_image_tag(store, args->items[0], args->items[i], err) < 0)
@@ -39,7 +39,7 @@ static int run_untag(void *global, void *options, const struct args *args, struc
 	struct store *store;
 
 	(void)options;
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0 ||
+	if (bothy_open_store(global, &e, &store, err) < 0 ||
 	    store_image_untag(store, args->items[0], args->items + 1, args->count - 1, &result, err) < 0)
 		return -err->code;
 	store_remove_result_done(&result);
@@ -67,7 +67,7 @@ static int run_exists(void *global, void *options, const struct args *args, stru
 	int r;
 
 	(void)options;
-	if (bothy_open(global, &e, err) < 0 || engine_store(e, &store, err) < 0)
+	if (bothy_open_store(global, &e, &store, err) < 0)
 		return -err->code;
 	r = store_image_find(store, args->items[0], &image, err);
 	if (r < 0 && err->kind == ERROR_NOT_FOUND)

@@ -105,8 +105,8 @@ int prune_run(void *global, const struct prune_options *o, bool partial, struct 
 	if (o->max.set && o->max.v <= 0)
 		return error_set(err, ERROR_INVALID, EINVAL, "--max: expected a size above 0");
 	collect_check_config();
-	if (filters_parse(&o->filters, filter_keys, &filters, err) < 0 || bothy_open(global, &e, err) < 0 ||
-	    engine_store(e, &deciding.store, err) < 0)
+	if (filters_parse(&o->filters, filter_keys, &filters, err) < 0 ||
+	    bothy_open_store(global, &e, &deciding.store, err) < 0)
 		return -err->code;
 	how.fits = filters.count ? fits : NULL;
 	if (o->dry_run || !o->force) {

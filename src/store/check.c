@@ -56,27 +56,27 @@ struct store_problem *check_add(struct check *c, enum store_problem_kind kind, c
 {
 	struct store_check_result *r = c->out;
 	struct store_problem *p = &ARENA_PUSH(&r->arena, r->problems, r->problem_count);
-	char text[ERROR_MSG_MAX];
 	va_list ap;
+	char *text;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	text = arena_vprintf(&c->out->arena, fmt, ap);
 	va_end(ap);
 	*p = (struct store_problem){
 		.kind = kind,
 		.object = arena_strdup(&r->arena, object),
-		.text = arena_strdup(&r->arena, text),
+		.text = text,
 	};
 	return p;
 }
 
 void check_settle(struct check *c, const char *object, enum store_outcome outcome, const char *fmt, ...)
 {
-	char text[ERROR_MSG_MAX];
 	va_list ap;
+	char *text;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	text = arena_vprintf(&c->out->arena, fmt, ap);
 	va_end(ap);
 	for (size_t i = 0; i < c->out->problem_count; i++) {
 		struct store_problem *p = &c->out->problems[i];
@@ -84,7 +84,7 @@ void check_settle(struct check *c, const char *object, enum store_outcome outcom
 		if (p->outcome != STORE_FOUND || !str_eq(p->object, object))
 			continue;
 		p->outcome = outcome;
-		p->done = arena_strdup(&c->out->arena, text);
+		p->done = text;
 	}
 }
 

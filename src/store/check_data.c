@@ -20,13 +20,13 @@
 static void bad_blob(struct check *c, const char *digest, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void bad_blob(struct check *c, const char *digest, const char *fmt, ...)
 {
-	char text[ERROR_MSG_MAX];
 	va_list ap;
+	char *text;
 
 	if (strv_contains(&c->blobs, digest) || !check_recorded(c, "SELECT 1 FROM blobs WHERE digest = ?1", digest))
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	text = arena_vprintf(&c->out->arena, fmt, ap);
 	va_end(ap);
 	check_add(c, STORE_PROBLEM_BLOB, check_object(c, "blobs/sha256", digest), "%s", text);
 	strv_push(&c->blobs, digest);
@@ -35,13 +35,13 @@ static void bad_blob(struct check *c, const char *digest, const char *fmt, ...)
 static void bad_layer(struct check *c, const char *chain, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void bad_layer(struct check *c, const char *chain, const char *fmt, ...)
 {
-	char text[ERROR_MSG_MAX];
 	va_list ap;
+	char *text;
 
 	if (!check_recorded(c, "SELECT 1 FROM layers WHERE chain = ?1", chain))
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	text = arena_vprintf(&c->out->arena, fmt, ap);
 	va_end(ap);
 	check_add(c, STORE_PROBLEM_LAYER, check_object(c, "layers", chain), "%s", text);
 	if (!strv_contains(&c->layers, chain))

@@ -74,18 +74,18 @@ static struct store_finding *add(struct verify *v, enum unpack_finding_kind kind
 {
 	struct arena *a = &v->out->arena;
 	struct store_finding *f = &ARENA_PUSH(a, v->out->items, v->out->count);
-	char text[ERROR_MSG_MAX];
 	va_list ap;
+	char *text;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	text = arena_vprintf(a, fmt, ap);
 	va_end(ap);
 	*f = (struct store_finding){
 		.kind = kind,
 		.image = v->image,
 		.layer = item ? arena_strdup(a, item->chain) : NULL,
 		.path = arena_strdup(a, path),
-		.text = arena_strdup(a, text),
+		.text = text,
 	};
 	v->out->total++;
 	return f;
