@@ -96,9 +96,9 @@ struct command {
 	const char *group;          /* heading in the overview */
 	/* "CONTAINER [SIGNAL]". Completion reads it: each word in capitals is a kind of thing, "a|b" a choice, "..." more. */
 	const char *args;
-	const char *summary;                  /* one line */
-	const char *details;                  /* further help, may be NULL */
-	const char *examples;                 /* may be NULL */
+	const char *summary;  /* one line */
+	const char *details;  /* further help, may be NULL */
+	const char *examples; /* lines of a shell, indented by two; NULL only for what is hidden or unsupported */
 	const struct command_child *children; /* a group: what is below it; then there is no run */
 	const struct option *options;
 	size_t options_size;    /* of the option struct, zeroed before parsing */

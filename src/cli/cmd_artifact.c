@@ -443,5 +443,9 @@ const struct command cmd_artifact = {
 	.group = "Registries",
 	.args = "COMMAND",
 	.summary = "files under a name, here and in registries",
+	.examples = "  bothy artifact add registry.example.com/me/notes:1 notes.txt    a name for a file\n"
+		    "  bothy artifact push registry.example.com/me/notes:1\n"
+		    "  bothy artifact pull registry.example.com/me/notes:1             on another machine\n"
+		    "  bothy artifact extract registry.example.com/me/notes:1 .",
 	.children = children,
 };

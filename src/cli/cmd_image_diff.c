@@ -135,7 +135,7 @@ static int print_change(const struct store_change *c, void *arg, struct error *e
 	if (s->options->stat)
 		print_details(c);
 	if (printf("\n") < 0)
-		return error_sys(err, errno, "cannot write"); /* nobody reads any more */
+		return error_sys(err, errno, "write to standard output"); /* nobody reads any more */
 	return 0;
 }
 

@@ -241,6 +241,8 @@ const struct command cmd_image_unmount = {
 	.name = "unmount",
 	.args = "[IMAGE...]",
 	.summary = "unmount images",
+	.examples = "  bothy image unmount debian:12\n"
+		    "  bothy image unmount --all",
 	.options = unmount_table,
 	.options_size = sizeof(struct mount_options),
 	.min_args = 0,

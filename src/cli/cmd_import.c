@@ -77,7 +77,7 @@ static int open_source(const char *source, struct error *err)
 				  "pipe one in: tar -C ROOT -c . | bothy import -");
 	int fd = fd_dup_min(STDIN_FILENO, 3);
 
-	return fd < 0 ? error_sys(err, -fd, "standard input") : fd;
+	return fd < 0 ? error_sys(err, -fd, "import: take standard input") : fd;
 }
 
 static int import_file(struct engine *e, const char *source, const struct store_import_options *io,

@@ -213,6 +213,8 @@ const struct command cmd_logout = {
 	.summary = "forget the login of a registry",
 	.details =
 		"It is taken out of Podman's auth.json files and Docker's config.json, and out of the credential helper.",
+	.examples = "  bothy logout registry.example.com\n"
+		    "  bothy logout --all",
 	.options = logout_table,
 	.options_size = sizeof(struct logout_options),
 	.max_args = 1,

@@ -291,11 +291,12 @@ static int run_push(void *global, void *options, const struct args *args, struct
 
 /* ---- the list of commands ---- */
 
-#define MANIFEST_COMMAND(variable, word, parameters, line, rows, least, most, function)                                \
+#define MANIFEST_COMMAND(variable, word, parameters, line, lines, rows, least, most, function)                         \
 	static const struct command variable = {                                                                       \
 		.name = word,                                                                                          \
 		.args = parameters,                                                                                    \
 		.summary = line,                                                                                       \
+		.examples = lines,                                                                                     \
 		.options = rows,                                                                                       \
 		.options_size = sizeof(struct manifest_options),                                                       \
 		.min_args = least,                                                                                     \
@@ -305,14 +306,14 @@ static int run_push(void *global, void *options, const struct args *args, struct
 	}
 
 /* clang-format off */
-MANIFEST_COMMAND(manifest_create, "create", "LIST [IMAGE...]", "make a list of images", create_table, 1, -1, run_create);
-MANIFEST_COMMAND(manifest_add, "add", "LIST IMAGE [IMAGE...]", "add images to a list", add_table, 2, -1, run_add);
-MANIFEST_COMMAND(manifest_annotate, "annotate", "LIST IMAGE", "change what a list says of an image", annotate_table, 2, 2, run_annotate);
-MANIFEST_COMMAND(manifest_exists, "exists", "LIST", "exit with 0 when there is such a list, with 1 when not", none_table, 1, 1, run_exists);
-MANIFEST_COMMAND(manifest_inspect, "inspect", "[LIST] IMAGE", "print a manifest or list, from here or from its registry", inspect_table, 1, 2, run_inspect);
-MANIFEST_COMMAND(manifest_push, "push", "LIST [DESTINATION]", "send a list and all it names to a registry", push_table, 1, 2, run_push);
-MANIFEST_COMMAND(manifest_remove, "remove", "LIST DIGEST", "take an image out of a list", none_table, 2, 2, run_remove);
-MANIFEST_COMMAND(manifest_rm, "rm", "LIST [LIST...]", "remove lists", none_table, 1, -1, run_rm);
+MANIFEST_COMMAND(manifest_create, "create", "LIST [IMAGE...]", "make a list of images", "  bothy manifest create me/app:1", create_table, 1, -1, run_create);
+MANIFEST_COMMAND(manifest_add, "add", "LIST IMAGE [IMAGE...]", "add images to a list", "  bothy manifest add me/app:1 registry.example.com/me/app:1-arm64\n  bothy manifest add --arch arm --variant v7 me/app:1 me/app:1-armhf", add_table, 2, -1, run_add);
+MANIFEST_COMMAND(manifest_annotate, "annotate", "LIST IMAGE", "change what a list says of an image", "  bothy manifest annotate --variant v8 me/app:1 registry.example.com/me/app:1-arm64", annotate_table, 2, 2, run_annotate);
+MANIFEST_COMMAND(manifest_exists, "exists", "LIST", "exit with 0 when there is such a list, with 1 when not", "  bothy manifest exists me/app:1 || bothy manifest create me/app:1", none_table, 1, 1, run_exists);
+MANIFEST_COMMAND(manifest_inspect, "inspect", "[LIST] IMAGE", "print a manifest or list, from here or from its registry", "  bothy manifest inspect debian:12\n  bothy manifest inspect me/app:1 | jq -r .manifests[].digest", inspect_table, 1, 2, run_inspect);
+MANIFEST_COMMAND(manifest_push, "push", "LIST [DESTINATION]", "send a list and all it names to a registry", "  bothy manifest push me/app:1 registry.example.com/me/app:1\n  bothy manifest push --purge registry.example.com/me/app:1", push_table, 1, 2, run_push);
+MANIFEST_COMMAND(manifest_remove, "remove", "LIST DIGEST", "take an image out of a list", "  bothy manifest remove me/app:1 sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", none_table, 2, 2, run_remove);
+MANIFEST_COMMAND(manifest_rm, "rm", "LIST [LIST...]", "remove lists", "  bothy manifest rm me/app:1", none_table, 1, -1, run_rm);
 
 static const struct command_child children[] = {
 	{"create", NULL, &manifest_create},
@@ -335,5 +336,9 @@ const struct command cmd_manifest = {
 	.details =
 		"A manifest list (OCI: an index) names one image for each platform; whoever pulls it gets the one for his machine. "
 		"What is added to a list is brought into the store first, so that the list can always be pushed whole.",
+	.examples =
+		"  bothy manifest create me/app:1\n"
+		"  bothy manifest add me/app:1 registry.example.com/me/app:1-amd64 registry.example.com/me/app:1-arm64\n"
+		"  bothy manifest push me/app:1 registry.example.com/me/app:1",
 	.children = children,
 };

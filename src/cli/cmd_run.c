@@ -110,7 +110,7 @@ static const struct option table[] = {
 	LATER("mac-address", 0, "use --network host"),
 	LATER("network-alias", 0, "use --network host"),
 	LATER("gpus", 0, "give the devices by name: --device /dev/dri"),
-	LATER("runtime", 0, "leave it out: bothy starts containers itself"),
+	LATER("runtime", 0, "leave it out: containers are started by bothy itself"),
 	LATER("log-driver", 0, "output goes where bothy's own goes: redirect it"),
 	LATER("log-opt", 0, "output goes where bothy's own goes: redirect it"),
 	LATER("health-cmd", 0, "leave it out: nobody asks for it while it runs in the foreground"),

@@ -41,6 +41,10 @@ const struct command cmd_image = {
 	.group = "Images",
 	.args = "COMMAND",
 	.summary = "all that can be done with images",
+	.examples = "  bothy image ls                    the same as bothy images\n"
+		    "  bothy image tree debian:12        what it is made of, and who shares it\n"
+		    "  bothy image verify                is every file what the digests say?\n"
+		    "  bothy image prune                 what no name means and no container needs goes",
 	.children = image_children,
 };
 
@@ -49,6 +53,9 @@ const struct command cmd_system = {
 	.group = "System",
 	.args = "COMMAND",
 	.summary = "the store as a whole",
+	.examples = "  bothy system df       what takes how much room\n"
+		    "  bothy system check    is the store sound?\n"
+		    "  bothy system prune    what nothing needs goes",
 	.children = system_children,
 };
 

@@ -19,9 +19,9 @@
 #include "safepath/safepath.h"
 
 static const struct command *const commands[] = {
-	&oci_create, &oci_run,  &oci_start,    &oci_kill,       &oci_delete,  &oci_exec,
-	&oci_state,  &oci_list, &oci_ps,       &oci_events,     &oci_pause,   &oci_resume,
-	&oci_update, &oci_spec, &oci_features, &oci_checkpoint, &oci_restore, NULL,
+	&oci_create, &oci_run,        &oci_start,   &oci_kill,   &oci_delete,   &oci_exec,
+	&oci_state,  &oci_list,       &oci_ps,      &oci_events, &oci_pause,    &oci_resume,
+	&oci_update, &oci_checkpoint, &oci_restore, &oci_spec,   &oci_features, NULL,
 };
 
 /* clang-format off */

@@ -26,6 +26,7 @@ const struct command oci_pause = {
 	.group = "Change",
 	.args = "ID",
 	.summary = "stop all processes of a container for a while",
+	.examples = "  bothy-oci pause c1",
 	.options_size = 1,
 	.min_args = 1,
 	.max_args = 1,
@@ -46,6 +47,7 @@ const struct command oci_resume = {
 	.group = "Change",
 	.args = "ID",
 	.summary = "let them go on",
+	.examples = "  bothy-oci resume c1",
 	.options_size = 1,
 	.min_args = 1,
 	.max_args = 1,
@@ -111,7 +113,9 @@ static int from_options(const struct update_options *o, struct spec_resources *r
 	if (r < 0)
 		return r;
 	if (o->l3 || o->mem_bw)
-		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "Intel RDT is not supported");
+		return error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP,
+				 "--%s: limits of caches and memory bandwidth (Intel RDT) are not supported",
+				 o->l3 ? "l3-cache-schema" : "mem-bw-schema");
 	res->blkio.weight = as_u64(o->weight);
 	res->cpu.period_us = as_u64(o->period);
 	res->cpu.quota_us = as_i64(o->quota);

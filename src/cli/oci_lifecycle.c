@@ -156,6 +156,8 @@ const struct command oci_create = {
 	.group = "Life cycle",
 	.args = "ID",
 	.summary = "make a container; its program waits for start",
+	.examples = "  bothy-oci create --bundle DIR c1; bothy-oci start c1\n"
+		    "  bothy-oci create --bundle DIR --pid-file c1.pid --console-socket tty.sock c1",
 	.options = create_table,
 	.options_size = sizeof(struct create_options),
 	.min_args = 1,
@@ -168,6 +170,8 @@ const struct command oci_run = {
 	.group = "Life cycle",
 	.args = "ID",
 	.summary = "make a container, start it and stay until it ends",
+	.examples = "  bothy-oci run --bundle DIR c1     in the foreground; c1 is gone when its program ends\n"
+		    "  bothy-oci run -d --bundle DIR c1  in the background, until bothy-oci delete c1",
 	.options = run_table,
 	.options_size = sizeof(struct create_options),
 	.min_args = 1,
@@ -189,6 +193,7 @@ const struct command oci_start = {
 	.group = "Life cycle",
 	.args = "ID",
 	.summary = "let the program of a created container run",
+	.examples = "  bothy-oci start c1",
 	.options_size = 1,
 	.min_args = 1,
 	.max_args = 1,
@@ -226,6 +231,8 @@ const struct command oci_kill = {
 	.group = "Life cycle",
 	.args = "ID [SIGNAL]",
 	.summary = "send a signal (default TERM) to the container's first process",
+	.examples = "  bothy-oci kill c1           ask its program to end\n"
+		    "  bothy-oci kill --all c1 KILL",
 	.options = kill_table,
 	.options_size = sizeof(struct kill_options),
 	.min_args = 1,
@@ -258,6 +265,8 @@ const struct command oci_delete = {
 	.group = "Life cycle",
 	.args = "ID",
 	.summary = "remove a stopped container and all that was made for it",
+	.examples = "  bothy-oci delete c1\n"
+		    "  bothy-oci delete --force c1",
 	.options = delete_table,
 	.options_size = sizeof(struct delete_options),
 	.min_args = 1,

@@ -47,6 +47,7 @@ const struct command oci_state = {
 	.group = "Look",
 	.args = "ID",
 	.summary = "print a container's state as JSON",
+	.examples = "  bothy-oci state c1 | jq -r .status",
 	.options_size = 1,
 	.min_args = 1,
 	.max_args = 1,
@@ -150,6 +151,8 @@ const struct command oci_list = {
 	.group = "Look",
 	.args = "",
 	.summary = "list the containers of this state folder",
+	.examples = "  bothy-oci list\n"
+		    "  for c in $(bothy-oci list -q); do bothy-oci delete --force $c; done",
 	.options = list_table,
 	.options_size = sizeof(struct list_options),
 	.max_args = 0,
@@ -188,7 +191,7 @@ static int read_ps(char *const *options, struct buf *out, struct error *err)
 	for (size_t i = 0; i < n; i++)
 		argv[1 + i] = options[i];
 	if (pipe2(p, O_CLOEXEC) < 0)
-		return error_sys(err, errno, "pipe");
+		return error_sys(err, errno, "ps: make a pipe");
 	end = p[0];
 	saved = fd_dup_min(STDOUT_FILENO, 3);
 	(void)dup2(p[1], STDOUT_FILENO);
@@ -312,6 +315,9 @@ const struct command oci_ps = {
 	.group = "Look",
 	.args = "ID [PS OPTIONS]",
 	.summary = "list a container's processes",
+	.examples = "  bothy-oci ps c1\n"
+		    "  bothy-oci ps c1 -o pid,rss,args\n"
+		    "  bothy-oci ps --format json c1",
 	.options = ps_table,
 	.options_size = sizeof(struct list_options),
 	.min_args = 1,
@@ -349,6 +355,8 @@ const struct command oci_events = {
 	.group = "Look",
 	.args = "ID",
 	.summary = "print figures and out-of-memory events as JSON lines",
+	.examples = "  bothy-oci events --stats c1                  one line of figures\n"
+		    "  bothy-oci events --interval 1s c1 | jq .type",
 	.options = events_table,
 	.options_size = sizeof(struct events_options),
 	.min_args = 1,
@@ -403,6 +411,8 @@ const struct command oci_spec = {
 	.group = "About",
 	.args = "",
 	.summary = "write a config.json to start from",
+	.examples = "  bothy-oci spec --bundle DIR\n"
+		    "  bothy-oci spec --rootless",
 	.options = spec_table,
 	.options_size = sizeof(struct spec_options),
 	.max_args = 0,
@@ -424,6 +434,7 @@ const struct command oci_features = {
 	.group = "About",
 	.args = "",
 	.summary = "print what this runtime supports as JSON",
+	.examples = "  bothy-oci features | jq .linux.namespaces",
 	.options_size = 1,
 	.max_args = 0,
 	.run = run_features,

@@ -250,7 +250,7 @@ static int explain(struct making *m, struct runtime *rt, const struct runtime_cr
 	int r = runtime_explain(rt, &m->spec, opt, trace, &out, err);
 
 	if (r == 0 && fd_write_all(fd, buf_str(&out), out.len) < 0)
-		r = error_sys(err, EIO, "--explain");
+		r = error_sys(err, EIO, "--explain: print the plan");
 	return r;
 }
 
@@ -394,7 +394,7 @@ static int close_input(const struct engine_run_options *o, struct error *err)
 	null = safepath_host_open("/dev/null", O_RDONLY, 0, err);
 	if (null < 0)
 		return null;
-	return dup2(null, STDIN_FILENO) < 0 ? error_sys(err, errno, "standard input") : 0;
+	return dup2(null, STDIN_FILENO) < 0 ? error_sys(err, errno, "put /dev/null on standard input") : 0;
 }
 
 /* V01: where the container's root is the host's, what runs inside must not reach our own file. Before anything is made. */

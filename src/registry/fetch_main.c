@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -140,9 +141,15 @@ int registry_fetch_main(int argc, char **argv)
 	struct fetch f = {.in = WIRE_IN_INIT, .out = BUF_INIT(OUT_BYTES_MAX)};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	struct error err;
+	struct stat talk;
 
 	(void)argc;
 	(void)argv;
+	/* Before libraries open descriptors of their own. */
+	if (fstat(FETCH_TALK_FD, &talk) < 0 || !S_ISSOCK(talk.st_mode)) {
+		(void)fprintf(stderr, "bothy-fetch: this program is started by bothy, not by hand\n");
+		return 125;
+	}
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	if (process_close_from(FETCH_TALK_FD + 1, true, FD_NONE, &err) < 0 || exchange_init(&f, &err) < 0 ||
 	    fetch_lock_in(&err) < 0) {

@@ -410,7 +410,7 @@ static int clone_child(struct exec *x, struct error *err)
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_sys(err, errno, "socketpair");
+		return error_sys(err, errno, "make sockets to talk with the process in the container");
 	x->sync_host = pair[0];
 	x->sync_inside = pair[1];
 	join.pidfd = x->init.fd;

@@ -55,7 +55,7 @@ int host_clone(struct launch *l, const struct plan_step *s, struct error *err)
 
 	(void)s;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_sys(err, errno, "socketpair");
+		return error_sys(err, errno, "make sockets to talk with the process in the container");
 	l->sync_host = pair[0];
 	l->sync_inside = pair[1];
 	how.flags = l->plan.clone_flags;
@@ -156,7 +156,7 @@ static int userns_for_maps(struct launch *l, const struct spec_mount *m, int *re
 	int r;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
-		return error_sys(err, errno, "pipe");
+		return error_sys(err, errno, "idmapped mounts: make a pipe");
 	end = p[1];
 	how.flags = CLONE_NEWUSER;
 	r = process_clone(&how, idle, &p[0], &holder, err);

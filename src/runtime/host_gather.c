@@ -151,11 +151,11 @@ int host_start_socket(struct launch *l, const struct plan_step *s, struct error 
 
 	(void)s;
 	if (sock < 0)
-		return error_sys(err, errno, "start socket");
+		return error_sys(err, errno, "make the socket where `start` knocks");
 	/* By the folder's descriptor: the state root's path may be longer than a socket's name. */
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START, l->state.dir_fd);
 	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(sock, 8) < 0)
-		return error_sys(err, errno, "start socket");
+		return error_sys(err, errno, "make the socket where `start` knocks");
 	l->start_fd = take_fd(&sock);
 	return 0;
 }

@@ -152,7 +152,7 @@ int inside_mask_path(struct launch *l, const struct plan_step *s, struct error *
 	if (place < 0)
 		return missing(err) ? 0 : place;
 	if (fstat(place, &st) < 0)
-		return error_sys(err, errno, "masked path '%s'", s->name);
+		return error_sys(err, errno, "look at the masked path '%s'", s->name);
 	if (S_ISDIR(st.st_mode)) {
 		first = l->mask_dir < 0;
 		tree = empty_dir(l, err);

@@ -92,10 +92,10 @@ int notify_open(const char *manager, int state_dir_fd, struct notify *ret, struc
 		return dir;
 	n.sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (n.sock < 0)
-		return error_sys(err, errno, "notify socket");
+		return error_sys(err, errno, "make the container's notify socket");
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" NOTIFY_SOCKET_NAME, dir);
 	if (bind(n.sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return error_sys(err, errno, "notify socket");
+		return error_sys(err, errno, "make the container's notify socket");
 	place = safepath_child(dir, NOTIFY_SOCKET_NAME, O_PATH, err);
 	if (place < 0)
 		return place;

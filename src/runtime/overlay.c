@@ -178,7 +178,7 @@ static int mount_in_attic(struct launch *l, struct error *err)
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_sys(err, errno, "socketpair");
+		return error_sys(err, errno, "overlay: make sockets to talk with the process that mounts it");
 	ours = pair[0];
 	theirs = attic.sock = pair[1];
 	how.flags = CLONE_NEWNS;

@@ -73,7 +73,7 @@ int runtime_trace_new(struct runtime_trace **ret, struct error *err)
 	void *p = mmap(NULL, sizeof(struct runtime_trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
-		return error_sys(err, errno, "memory for the trace");
+		return error_sys(err, errno, "get memory for the times of the steps");
 	*ret = p;
 	return 0;
 }

@@ -48,12 +48,12 @@ static int sealed_copy(int exe, struct error *err)
 	off_t done = 0;
 
 	if (copy < 0 || fstat(exe, &st) < 0)
-		return error_sys(err, errno, "copy of the runtime in memory");
+		return error_sys(err, errno, "copy the runtime into memory");
 	while (done < st.st_size) {
 		ssize_t n = sendfile(copy, exe, &done, (size_t)(st.st_size - done));
 
 		if (n <= 0)
-			return error_sys(err, n < 0 ? errno : EIO, "copy of the runtime in memory");
+			return error_sys(err, n < 0 ? errno : EIO, "copy the runtime into memory");
 	}
 	if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return error_sys(err, errno, "seal the copy of the runtime");

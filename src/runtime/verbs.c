@@ -108,11 +108,11 @@ int runtime_list(struct runtime *rt, struct json **ret, struct error *err)
 
 	fd = openat(rt->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_sys(err, errno, "state root '%s'", rt->root);
+		return error_sys(err, errno, "list the state root '%s'", rt->root);
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
-		return error_sys(err, errno, "state root '%s'", rt->root);
+		return error_sys(err, errno, "list the state root '%s'", rt->root);
 	}
 	while ((d = readdir(dir))) {
 		autosubject struct subject s = SUBJECT_NONE;
@@ -406,7 +406,7 @@ static int open_timer(int64_t interval_ns, struct error *err)
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 
 	if (fd < 0 || timerfd_settime(fd, 0, &when, NULL) < 0)
-		return error_sys(err, errno, "timer");
+		return error_sys(err, errno, "make a timer for the figures");
 	return fd;
 }
 

@@ -17,6 +17,13 @@
 
 #define CANDIDATES_MAX 8 /* listed when a prefix is ambiguous */
 
+/* A flipped bit in the database must not become a path (R4). */
+static int damaged(struct store *s, struct error *err)
+{
+	error_set(err, ERROR_INTERNAL, EIO, "the record of an image in %s/%s is damaged", s->root, STORE_DB);
+	return error_hint(err, "`bothy system check --repair` mends what can be mended");
+}
+
 /* ?1 is a full id. */
 static const char find_sql[] =
 	"SELECT i.id, i.manifest, i.created_ns, i.size, i.config, l.chain, l.diff, l.size, n.target, n.target_type"
@@ -95,7 +102,7 @@ static int expand_id(struct store *s, const char *prefix, char out[static DIGEST
 		const char *id = index_text(q, 0);
 
 		if (count++ == 0 && str_copy(out, DIGEST_TEXT_MAX, id) < 0)
-			return error_set(err, ERROR_INTERNAL, EIO, "the store's record of an image is damaged");
+			return damaged(s, err);
 		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.12s", at ? ", " : "", id + 7);
 	}
 	if (r < 0)
@@ -125,15 +132,8 @@ static int id_of_digest(struct store *s, const char *repository, const char *dig
 	sqlite3_bind_text(q, 2, digest, -1, SQLITE_STATIC);
 	r = index_step(s, q, err);
 	if (r > 0 && str_copy(out, DIGEST_TEXT_MAX, index_text(q, 0)) < 0)
-		return error_set(err, ERROR_INTERNAL, EIO, "the store's record of an image is damaged");
+		return damaged(s, err);
 	return r;
-}
-
-/* A flipped bit in the database must not become a path (R4). */
-static int damaged(struct store *s, struct error *err)
-{
-	error_set(err, ERROR_INTERNAL, EIO, "the record of an image in %s/%s is damaged", s->root, STORE_DB);
-	return error_hint(err, "`bothy system check --repair` mends what can be mended");
 }
 
 static int take_image(struct store *s, sqlite3_stmt *q, struct store_image *i, struct error *err)
@@ -198,7 +198,7 @@ static int query_image(struct store *s, const char *name, const char *id, struct
 	if (!image.id)
 		return 0;
 	if (image.layer_count != image.config.diff_ids.count)
-		return error_set(err, ERROR_INTERNAL, EIO, "the store's record of image %s is damaged", image.id);
+		return damaged(s, err);
 	*ret = image;
 	image = (struct store_image){0};
 	return 1;

@@ -116,7 +116,7 @@ int archive_open(const struct archive *a, const char *name, const struct worker_
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
-		return error_sys(err, errno, "'%.200s'", name);
+		return error_sys(err, errno, "look at '%.200s'", name);
 	if (!S_ISREG(st.st_mode) || (m && (st.st_size != m->size || st.st_nlink != 1)))
 		return error_set(err, ERROR_INVALID, EINVAL, "'%.200s' is no regular file", name);
 	*ret_size = st.st_size;

@@ -437,7 +437,7 @@ static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *
 	if (dir < 0 || known < 0)
 		return -err->code;
 	if (fstat(j->partial_fd, &file) < 0)
-		return error_sys(err, errno, "the partial file of %s", j->blob.digest);
+		return error_sys(err, errno, "look at the partial file of %s", j->blob.digest);
 	bool ours = is_in_place(dir, j, &file);
 
 	if (known && ours)
@@ -448,7 +448,7 @@ static int on_ready(struct store_ingest *g, struct ingest_job *j, struct error *
 	}
 	j->locked = true;
 	if ((j->fresh || file.st_size > j->blob.size) && ftruncate(j->partial_fd, 0) < 0)
-		return error_sys(err, errno, "the partial file of %s", j->blob.digest);
+		return error_sys(err, errno, "empty the partial file of %s", j->blob.digest);
 	j->blob.offset = j->fresh || file.st_size > j->blob.size ? 0 : (uint64_t)file.st_size;
 	j->fresh = false;
 	j->blob.state = STORE_BLOB_WANTED;

@@ -42,7 +42,7 @@ int remove_check_unused(struct store *s, const char *id, struct error *err)
 		if (store_container_image(s, containers.items[i], &image, &gone) < 0 || !str_eq(image, id))
 			continue;
 		error_set(err, ERROR_BUSY, EBUSY, "image %.19s is used by container %s", id, containers.items[i]);
-		return error_hint(err, "remove the container first: bothy rm %s", containers.items[i]);
+		return error_hint(err, "it can go when the `bothy run` that this container belongs to has ended");
 	}
 	return 0;
 }

@@ -179,7 +179,7 @@ int store_blob_open(struct store *s, const char *digest, int64_t *ret_size, stru
 	if (fd < 0)
 		return error_wrap(err, "blob %s", digest);
 	if (fstat(fd, &st) < 0)
-		return error_sys(err, errno, "blob %s", digest);
+		return error_sys(err, errno, "look at blob %s", digest);
 	if (ret_size)
 		*ret_size = st.st_size;
 	return take_fd(&fd);

@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -147,7 +148,7 @@ def every_command_has_help_a_page_and_completion(w):
         return [line.split("\t")[0] for line in w.run([w.bin / "bothy", "__complete", "--", *words]).out.splitlines()]
 
     def listed(text, heading=""):
-        return [line.split()[0] for line in text.split("\nOptions:")[0].partition(heading or "\n")[2].splitlines() if line.startswith("  ")]
+        return [line.split()[0] for line in re.split(r"\n(?:Options|Examples):", text)[0].partition(heading or "\n")[2].splitlines() if line.startswith("  ")]
 
     pages = (TOP / "man/meson.build").read_text()
     todo = [[command] for command in listed(w.run([w.bin / "bothy", "--help"]).out)]
@@ -162,6 +163,8 @@ def every_command_has_help_a_page_and_completion(w):
         check_in(f"Usage: bothy {command}", text)
         check(all(len(line) <= 120 for line in text.splitlines()), f"help of {command} has lines that are too long")
         check(len(text.splitlines()[2]) > 5, f"{command} has no summary")
+        examples = [line for line in text.partition("\nExamples:\n")[2].splitlines() if line.strip() and not line.startswith("'")]
+        check(examples and all(line.startswith("  ") and "bothy " in line for line in examples), f"help of {command} has no examples: {examples}")
         page = w.run([w.bin / "bothy", "help", "--man", *words]).out
         check_in(f".TH BOTHY-{command.upper().replace(' ', '-')} 1", page)
         check_in(f"'{command}'", pages, "man/meson.build")
@@ -179,9 +182,43 @@ def every_command_has_help_a_page_and_completion(w):
             check(f"{escaped}\\fR" in page, f"{option} of {command} is not in its page")
             check(option in known, f"{option} of {command} is not completed")
     check(seen > 8, f"{seen} commands")
+    overview = w.run([w.bin / "bothy-oci", "--help"]).out
+    headings = [line for line in overview.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    check_equal(len(headings), len(set(headings)), f"a heading stands twice: {headings}")
+    for command in listed(overview):
+        if command not in ("checkpoint", "restore"):
+            check_in("\nExamples:\n  ", w.run([w.bin / "bothy-oci", command, "--help"]).out, f"help of bothy-oci {command}")
     oci = w.run([w.bin / "bothy-oci", "help", "--man"]).out
     for command in ("create", "run", "exec", "update", "events"):
         check_in(f".SS \\fBbothy\\-oci {command}", oci)
+
+
+@test
+def what_is_named_to_be_typed_exists(w):
+    """Hints in the sources and commands in the documents speak of commands that there are."""
+    def below(*words):
+        return {line.split("\t")[0] for line in w.run([w.bin / "bothy", "__complete", "--", *words, ""]).out.splitlines()}
+
+    commands = below() | {"help"}
+    groups = {name: below(name) for name in commands if "\nCommands:\n" in w.run([w.bin / "bothy", "help", name]).out}
+    check(len(groups) >= 4 and len(commands) > 20, f"{groups} {commands}")
+    named = [(file, text) for file in TOP.glob("src/**/*.c") for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', file.read_text())]
+    named += [(file, text) for file in [*TOP.glob("docs/*.md"), *TOP.glob("*.md")] for text in re.findall(r"`([^`\n]*)`", file.read_text())]
+    seen = 0
+    for file, text in named:
+        for command, word in re.findall(r"(?:^|[`'(|;=]|: |  |&& )bothy ([a-z]+)(?: ([a-z]+))?(?![a-z:/.])", text):
+            known = command in commands and (command not in groups or not word or word in groups[command] or word in ("receive", "send"))
+            check(known, f"{file.relative_to(TOP)} says 'bothy {command} {word}', which is no command: {text}")
+            seen += 1
+    check(seen > 60, f"only {seen} commands were found")
+
+
+@test
+def workers_started_by_hand_say_so(w):
+    for name in ("bothy-fetch", "bothy-unpack"):
+        done = w.run([w.bin / name, "--help"], timeout=10)
+        check_equal(done.code, 125, name)
+        check_in("is started by bothy, not by hand", done.err)
 
 
 def in_shell(w, shell, script):
