@@ -207,13 +207,23 @@ def strangers_leftovers_and_access(w):
 @test
 def records_that_mean_nothing(w):
     s = Store(w)
-    with sqlite3.connect(s.root / "index.db") as db:
-        db.execute("INSERT INTO names(name, image) VALUES('x.example/y:1', ?)", ("sha256:" + "5" * 64,))
-        db.execute("INSERT INTO image_layers VALUES('sha256:nothing', 0, 'sha256:nothing')")
-        db.execute("INSERT INTO image_blobs VALUES('sha256:nothing', 'sha256:nothing')")
-    db.close()
-    check_equal(s.kinds("--quick"), ["name", "record"])
-    s.repair("dropped")
+    gone = "sha256:" + "5" * 64
+    rows = (  # (statement, the kind of problem, what is said of it)
+        (f"INSERT INTO names(name, image) VALUES('x.example/image:1', '{gone}')", "name", "an image that is not there"),
+        (f"INSERT INTO names(name, image, target) VALUES('x.example/index:1', '', '{gone}')", "name", "an index that is not there"),
+        (f"INSERT INTO digests VALUES('x.example/digest', '{gone}', '{gone}')", "name", "an image that is not there"),
+        (f"INSERT INTO artifacts VALUES('x.example/artifact:1', '{gone}', '', 0)", "name", "an artifact whose manifest is not there"),
+        ("INSERT INTO image_layers VALUES('sha256:nothing', 0, 'sha256:nothing')", "record", "layers are recorded for an image"),
+        ("INSERT INTO image_blobs VALUES('sha256:nothing', 'sha256:nothing')", "record", "blobs are recorded for something"),
+    )
+    for statement, kind, text in rows:
+        with sqlite3.connect(s.root / "index.db") as db:
+            db.execute(statement)
+        db.close()
+        found = s.check("--quick")["Problems"]
+        check_equal([p["Kind"] for p in found], [kind], statement)
+        check_in(text, found[0]["Text"], statement)
+        s.repair("dropped")
     with sqlite3.connect(s.root / "index.db") as db:
         db.execute("UPDATE images SET config = '{'")
     db.close()
