@@ -65,7 +65,7 @@ struct tar_entry {
 	size_t piece_count;
 };
 
-struct tar_pax; /* see tar_pax.h */
+struct tar_pax; /* see  */
 
 struct tar {
 	struct tar_source source;
