@@ -65,8 +65,6 @@ struct tar_entry {
 	size_t piece_count;
 };
 
-struct tar_pax; /* see  */
-
 struct tar {
 	struct tar_source source;
 	const unsigned char *chunk; /* what is left of the current chunk, borrowed from the source */

@@ -60,8 +60,8 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
 int netlink_link_list(struct netlink *nl, struct netlink_link *ret, size_t max, size_t *ret_count, struct error *err);
 int netlink_link_set_up(struct netlink *nl, int index, bool up, struct error *err);
 int netlink_link_set_mtu(struct netlink *nl, int index, uint32_t mtu, struct error *err);
-/* Send the link to @netns_fd under @new_name (NULL: the same). <0: CONFLICT (name taken there; the link may have moved under
- * its old name all the same), INVALID (link may not move). */
+/* Send the link to @netns_fd under @new_name (NULL: the same). <0: CONFLICT (name taken there; the link may have
+ * moved under its old name all the same), INVALID (link may not move). */
 int netlink_link_send(struct netlink *nl, int index, int netns_fd, const char *new_name, struct error *err);
 
 /* The addresses of a link, at most @max. */
@@ -71,7 +71,8 @@ int netlink_addr_list(struct netlink *nl, int index, struct netlink_addr *ret, s
 int netlink_addr_add(struct netlink *nl, int index, const struct netlink_addr *addr, struct error *err);
 
 /* linux.netDevices: move @name of our namespace into @netns_fd as @new_name (NULL: same), keeping MTU and its global
- * addresses, and bring it up there; on failure it is fetched back as far as possible. A name with '%' is refused by us (the kernel would expand it).
+ * addresses, and bring it up there; on failure it is fetched back as far as possible. A name with '%' is refused by
+ * us (the kernel would expand it).
  * Returns 0, or <0: NOT_FOUND, CONFLICT, INVALID, DENIED. Context: parent, CAP_NET_ADMIN over both namespaces. */
 int netlink_device_move(const char *name, const char *new_name, int netns_fd, struct error *err);
 

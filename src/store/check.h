@@ -27,7 +27,8 @@ const char *check_object(struct check *c, const char *folder, const char *digest
 int check_column(struct check *c, const char *sql, const char *key, struct strv *ret, struct error *err);
 
 void check_progress(struct check *c, const char *what, uint64_t done, uint64_t total);
-/* Does the query @sql with @key give a number that is not 0: is it still recorded? What was removed meanwhile is no problem. */
+/* Does the query @sql with @key give a number that is not 0: is it still recorded? What was removed meanwhile is no
+ * problem. */
 bool check_recorded(struct check *c, const char *sql, const char *key);
 void check_sort(struct strv *v);
 /* @v is sorted. */

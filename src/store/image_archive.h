@@ -60,8 +60,9 @@ int archive_open(const struct archive *a, const char *name, const struct worker_
 		 struct error *err);
 /* Is there a regular file of that name? */
 bool archive_has(const struct archive *a, const char *name);
-/* The file @name as a document of at most @max bytes, in the arena of @out, ended by a NUL beyond @ret_len. Errors: NOT_FOUND, LIMIT
- * (also when all documents of the archive together have too many bytes), INVALID (no regular file). */
+/* The file @name as a document of at most @max bytes, in the arena of @out, ended by a NUL beyond @ret_len. Errors:
+ * NOT_FOUND, LIMIT (also when all documents of the archive together have too many bytes), INVALID (no regular file).
+ */
 int archive_read_document(const struct archive *a, struct archive_images *out, const char *name, size_t max,
 			  const char **ret, size_t *ret_len, struct error *err);
 /* A document by its descriptor, of at most @max bytes, in the arena of @out; digest and size must be what it says. */
