@@ -119,7 +119,7 @@ static int no_image(const struct archive *a, struct error *err)
 	const bool old = a->layout_fd < 0 && archive_has(a, "repositories");
 
 	/* What skopeo and podman call dir: has a manifest and blobs side by side, and no names. */
-	if (a->layout_fd >= 0 && has_file(a, "manifest.json")) {
+	if (a->layout_fd >= 0 && archive_has(a, "manifest.json")) {
 		error_set(err, ERROR_UNSUPPORTED, EOPNOTSUPP, "this folder is no OCI layout: it has no index.json");
 		return error_hint(
 			err,

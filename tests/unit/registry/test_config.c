@@ -30,8 +30,8 @@ static char *places(const struct registry_config *c, const char *name, unsigned 
 	struct arena a = {0};
 	struct registry_endpoint list[REGISTRY_ENDPOINTS_MAX];
 	struct registry_options o = {.access = access,
-				     .authfile = "/nonexistent/auth.json",
-				     .cert_dir = "/nonexistent"};
+				     .authfile = "/proc/self/timers" /* empty */,
+				     .cert_dir = "/proc/self/fdinfo" /* without certificates */};
 	struct image_reference r;
 	struct error err = {0};
 	struct buf out = BUF_INIT(4096);
