@@ -415,7 +415,7 @@ TEST(distance)
 	CHECK_INT(str_distance("run", "", 9), 3);
 	CHECK_INT(str_distance("kitten", "sitting", 9), 3);
 	CHECK_INT(str_distance("imags", "images", 9), 1);
-	CHECK_INT(str_distance("nmae", "name", 9), 1);
+	CHECK_INT(str_distance("anme", "name", 9), 1);
 	CHECK_INT(str_distance("ab", "ba", 9), 1);
 	CHECK_INT(str_distance("abcd", "badc", 9), 2);
 	CHECK_INT(str_distance("ca", "abc", 9), 3);
