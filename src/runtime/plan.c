@@ -237,12 +237,13 @@ static void plan_host_after(struct plan *p)
 		host(p, PLAN_IDMAP_MOUNTS, 0, "");
 	if (p->opt->overlay && p->sources_by_host)
 		host(p, PLAN_OVERLAY, 0, "");
+	/* Before the other side goes on and makes itself undumpable: then the file belongs to root, and a plain user cannot write it. */
+	if (s->process.oom_score_adj.set && !p->late_pid)
+		host(p, PLAN_OOM_SCORE, 0, "");
 	if (needs_mapped(p))
 		host(p, PLAN_MAPPED_TELL, 0, "");
 	if (s->process.rlimit_count && has_userns(p))
 		host(p, PLAN_RLIMITS, 0, "");
-	if (s->process.oom_score_adj.set && !p->late_pid)
-		host(p, PLAN_OOM_SCORE, 0, "");
 	if (s->linux_.net_device_count)
 		host(p, PLAN_NET_DEVICES, 0, "");
 	if (has_early_hooks(s)) {
