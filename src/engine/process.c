@@ -62,10 +62,10 @@ static int add_env_file(struct strv *env, const char *path, struct error *err)
 			continue;
 		const size_t name = strcspn(line, "=");
 
-		r = strcspn(line, " \t") < name ? error_set(err, ERROR_INVALID, EINVAL,
-							    "--env-file %s: the name in \"%s\" has a blank in it", path,
-							    line)
-						: add_env(env, line, "--env-file", err);
+		r = strcspn(line, " \t") < name
+			    ? error_set(err, ERROR_INVALID, EINVAL,
+					"--env-file %s: the name in \"%s\" has a blank in it", path, line)
+			    : add_env(env, line, "--env-file", err);
 	}
 	return r;
 }

@@ -80,8 +80,9 @@ static bool is_platform_word(const char *s)
 /* Go's words: one of them alone is the system, with the machine's architecture, as Docker reads it. */
 static bool is_os(const char *s)
 {
-	static const char *const words[] = {"aix",   "android", "darwin",  "dragonfly", "freebsd", "illumos", "ios",
-					    "linux", "netbsd",  "openbsd", "plan9",     "solaris", "wasip1",  "windows"};
+	static const char *const words[] = {"aix",     "android", "darwin", "dragonfly", "freebsd",
+					    "illumos", "ios",     "linux",  "netbsd",    "openbsd",
+					    "plan9",   "solaris", "wasip1", "windows"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (str_eq(words[i], s))
