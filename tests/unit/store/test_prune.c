@@ -67,6 +67,7 @@ TEST(partial_blobs_go_by_age_or_when_asked)
 	struct store_prune_result result = {0};
 	struct error err = {0};
 
+	CHECK(a >= 0 && b >= 0);
 	CHECK_INT(store_prune(s.store, &dry, &result, &err), 0);
 	CHECK_STR(err.msg, "");
 	CHECK_INT(result.partials, 1);
@@ -91,6 +92,7 @@ TEST(what_is_being_received_stays)
 	struct store_prune_result result = {0};
 	struct error err = {0};
 
+	CHECK(a >= 0 && b >= 0);
 	CHECK_INT(flock(a, LOCK_EX), 0);
 	CHECK_INT(store_prune(s.store, &all, &result, &err), 0);
 	CHECK_INT(result.partials, 1);
@@ -128,6 +130,7 @@ TEST(only_the_file_that_was_locked_is_removed)
 		struct store_prune_result result = {0};
 		struct error err = {0};
 
+		CHECK(a >= 0);
 		ROW(rows[i].row);
 		between.dir = dir;
 		between.happen = rows[i].happen;
