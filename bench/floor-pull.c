@@ -4,11 +4,14 @@
  * first, inflates it with the fastest library there is and writes what the tar says, all into one file system. No digest,
  * no check, no owner, no time, no record, no sandbox, no network; only what a reader needs in order not to crash.
  *
- * usage: floor-pull DIR LAYER...       DIR must be there and empty; each layer gets a folder in it
+ * With --digests it makes the two digests that an engine must check: of each layer as it came and of what is in it.
+ *
+ * usage: floor-pull [--digests] DIR LAYER...       DIR must be there and empty; each layer gets a folder in it
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,6 +47,9 @@ struct reader {
 	char type;
 	int fd;
 };
+
+static bool with_digests;
+static SHA256_CTX content;
 
 static uint64_t number(const unsigned char *field, size_t len)
 {
@@ -130,6 +136,8 @@ static void begin_entry(struct reader *r)
 
 static void take(struct reader *r, const unsigned char *data, size_t len)
 {
+	if (with_digests)
+		SHA256_Update(&content, data, len);
 	while (len > 0) {
 		size_t n;
 
@@ -226,6 +234,12 @@ static void unpack(const char *dir, const struct layer *l, unsigned int number_o
 	if (mkdir(folder, 0755) < 0 || chdir(folder) < 0)
 		err(1, "%s", folder);
 	r = (struct reader){.fd = -1};
+	if (with_digests) {
+		unsigned char digest[SHA256_DIGEST_LENGTH];
+
+		SHA256(in, (size_t)l->size, digest);
+		SHA256_Init(&content);
+	}
 	if (in[0] == 0x28)
 		inflate_zstd(&r, in, (size_t)l->size, out);
 	else
@@ -250,10 +264,15 @@ int main(int argc, char *argv[])
 	bool ok = true;
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "--digests") == 0) {
+		with_digests = true;
+		argc--;
+		argv++;
+	}
 	char *dir = argc > 1 ? realpath(argv[1], NULL) : NULL;
 
 	if (!dir || argc < 3 || argc - 2 > LAYERS_MAX || next == MAP_FAILED)
-		errx(2, "usage: floor-pull DIR LAYER...");
+		errx(2, "usage: floor-pull [--digests] DIR LAYER...");
 	for (int i = 2; i < argc; i++) {
 		struct stat st;
 

@@ -241,7 +241,7 @@ class Images:
             ids = quiet([*self.peers["docker"], "images", "-aq", "--no-trunc"]).split()
             if ids:
                 quiet([*self.peers["docker"], "rmi", "-f", *sorted(set(ids))], check=False, timeout=300)
-        elif name == "floor":
+        else:
             shutil.rmtree(DISK / "floor", ignore_errors=True)
             (DISK / "floor").mkdir()
 
@@ -264,8 +264,9 @@ class Images:
             doc = json.loads((layout / "index.json").read_text())
             doc = json.loads((layout / "blobs/sha256" / doc["manifests"][0]["digest"][7:]).read_text())
             if (self.work / "floor-pull").exists():
-                commands["floor"] = [str(self.work / "floor-pull"), f"{DISK}/floor",
-                                     *(str(layout / "blobs/sha256" / each["digest"][7:]) for each in doc["layers"])]
+                to_floor = [f"{DISK}/floor", *(str(layout / "blobs/sha256" / each["digest"][7:]) for each in doc["layers"])]
+                commands["floor"] = [str(self.work / "floor-pull"), *to_floor]
+                commands["floor and digests"] = [str(self.work / "floor-pull"), "--digests", *to_floor]
             clean = {name: (lambda n=name: self.forget(n)) for name in commands}
             figures = self.take_turns(f"pull_{image}", f"pull from a registry on this machine, and sync: {TITLES[image]}, ms",
                                       commands, clean, {"podman": "podman", "docker": "docker", "floor": "floor"})

@@ -53,10 +53,19 @@ static void check_proc(int pid_ns)
 	CHECK(faccessat(tree, self, F_OK, 0) < 0);
 }
 
-static bool set_up(int *ret_pid_ns)
+/* Here and now: what is left to the end of the test would be there a moment longer. */
+static void end(struct pidref *p)
+{
+	int status;
+
+	CHECK_INT(pidref_kill(p, SIGKILL), 0);
+	CHECK_INT(pidref_wait(p, &status), 0);
+	pidref_done(p);
+}
+
+static bool set_up(int *ret_pid_ns, struct pidref *ret_first)
 {
 	struct process_clone how = PROCESS_CLONE_INIT;
-	struct pidref child = PIDREF_NONE;
 	struct error err = {};
 	char path[64];
 	int root;
@@ -69,8 +78,8 @@ static bool set_up(int *ret_pid_ns)
 	CHECK_INT(mount_set_propagation(root, MS_PRIVATE, true, &err), 0);
 	close(root);
 	how.flags = CLONE_NEWPID;
-	CHECK_INT(process_clone(&how, first, NULL, &child, &err), 0);
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)child.pid);
+	CHECK_INT(process_clone(&how, first, NULL, ret_first, &err), 0);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)ret_first->pid);
 	*ret_pid_ns = open(path, O_RDONLY | O_CLOEXEC);
 	return CHECK(*ret_pid_ns >= 0);
 }
@@ -88,13 +97,15 @@ static void hide_root(void)
 
 static void both_ways(void)
 {
+	struct pidref one = PIDREF_NONE;
 	int pid_ns;
 
-	if (!set_up(&pid_ns))
+	if (!set_up(&pid_ns, &one))
 		return;
 	check_proc(pid_ns);
 	CHECK(take_option_away());
 	check_proc(pid_ns);
+	end(&one);
 }
 
 TEST(by_option_and_by_helper)
@@ -104,13 +115,15 @@ TEST(by_option_and_by_helper)
 
 static void hidden(void)
 {
+	struct pidref one = PIDREF_NONE;
 	int pid_ns;
 
-	if (!set_up(&pid_ns))
+	if (!set_up(&pid_ns, &one))
 		return;
 	hide_root();
 	CHECK(take_option_away());
 	check_proc(pid_ns);
+	end(&one);
 }
 
 TEST(by_helper_from_a_hidden_root)
