@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define MAKE_TRIES 16
 #define ID_MAX 128
 
 static int check_id(const char *id, struct error *err)
@@ -120,17 +121,24 @@ static int make_folder(struct store *s, const char *id, const char *image, unsig
 
 	if (parent < 0)
 		return parent;
-	int r = safepath_mkdir(parent, id, 0700, SAFEPATH_KEEP, NULL, err);
+	bool made = false;
+	int r = -ENOENT;
 
-	if (r == 0)
-		return error_set(err, ERROR_CONFLICT, EEXIST, "the store has a container '%s' already", id);
+	/* A folder that nobody holds is what a killed owner left, and is cleared away by whoever sees it (engine/owner.c): also one
+	 * that was made a moment ago. */
+	for (int tries = 0; r == -ENOENT && tries < MAKE_TRIES; tries++) {
+		r = safepath_mkdir(parent, id, 0700, SAFEPATH_KEEP, NULL, err);
+		if (r == 0)
+			return error_set(err, ERROR_CONFLICT, EEXIST, "the store has a container '%s' already", id);
+		store_container_done(&c);
+		made = r > 0;
+		if (made)
+			r = fill_folder(parent, id, image, flags, &c, err);
+	}
+	if (r < 0 && made)
+		(void)safepath_remove_tree(parent, id, &undo); /* best effort: an empty folder harms nobody */
 	if (r < 0)
 		return r;
-	r = fill_folder(parent, id, image, flags, &c, err);
-	if (r < 0) {
-		(void)safepath_remove_tree(parent, id, &undo); /* best effort: an empty folder harms nobody */
-		return r;
-	}
 	*ret = c;
 	c = (struct store_container){FD_NONE, FD_NONE, FD_NONE};
 	return 0;
