@@ -196,6 +196,9 @@ def every_command_has_help_a_page_and_completion(w):
 @test
 def what_is_named_to_be_typed_exists(w):
     """Hints in the sources and commands in the documents speak of commands that there are."""
+    if not (TOP / "src").is_dir():
+        skip("the sources are not here")
+
     def below(*words):
         return {line.split("\t")[0] for line in w.run([w.bin / "bothy", "__complete", "--", *words, ""]).out.splitlines()}
 
