@@ -29,8 +29,8 @@ struct disk {
 	unsigned char *pieces; /* owned, aligned, DISK_PIECES of them; NULL until first needed */
 	uint64_t ordered, done;
 	char what[DISK_PIECES][DISK_NAME_MAX]; /* whose writes are on their way, for the error */
-	struct error err;                      /* of the first that failed; kind says whether there is one */
 	bool failed;
+	struct error err; /* with failed: of the first that did */
 };
 #define DISK_NONE ((struct disk){.pid = PIDREF_NONE, .talk_fd = FD_NONE})
 

@@ -16,7 +16,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -197,46 +200,31 @@ static const unsigned short feeder_calls[] = {
 	__NR_exit,         __NR_exit_group,  __NR_sendmsg,
 };
 
-static const unsigned short disk_calls[] = {
-	__NR_recvmsg,
-	__NR_write,
-	__NR_pwrite64,
-	__NR_fcntl,
-	__NR_utimensat,
-	__NR_close,
-	__NR_restart_syscall,
-	__NR_rt_sigreturn,
-	__NR_exit,
-	__NR_exit_group,
+/* What a sanitizer does at the end of a process. */
 #if SANITIZED
-	/* what a sanitizer does at the end of a process */
-	__NR_mmap,
-	__NR_munmap,
-	__NR_sigaltstack,
-	__NR_rt_sigprocmask,
-	__NR_getpid,
-	__NR_gettid,
+#define SANITIZER_CALLS                                                                                                \
+	__NR_write, __NR_mmap, __NR_munmap, __NR_sigaltstack, __NR_rt_sigprocmask, __NR_getpid, __NR_gettid,
+#else
+#define SANITIZER_CALLS
 #endif
+
+/* The time of a file that is open is set by a call that could also take a path: not from here. */
+static const struct sock_filter no_path[] = {
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_utimensat, 0, 6),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + 4),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 };
 
-static const unsigned short flusher_calls[] = {
-	__NR_read,
-	__NR_syncfs,
-	__NR_restart_syscall,
-	__NR_rt_sigreturn,
-	__NR_exit,
-	__NR_exit_group,
-#if SANITIZED
-	/* what a sanitizer does at the end of a process */
-	__NR_write,
-	__NR_mmap,
-	__NR_munmap,
-	__NR_sigaltstack,
-	__NR_rt_sigprocmask,
-	__NR_getpid,
-	__NR_gettid,
-#endif
-};
+static const unsigned short disk_calls[] = {__NR_recvmsg,   __NR_write,      __NR_pwrite64,        __NR_fcntl,
+					    __NR_utimensat, __NR_close,      __NR_restart_syscall, __NR_rt_sigreturn,
+					    __NR_exit,      __NR_exit_group, SANITIZER_CALLS};
+
+static const unsigned short flusher_calls[] = {__NR_read, __NR_syncfs,     __NR_restart_syscall, __NR_rt_sigreturn,
+					       __NR_exit, __NR_exit_group, SANITIZER_CALLS};
 
 int sandbox_enter(int dir_fd, const struct unpack_job *job, int *ret_dir_fd, struct error *err)
 {
@@ -259,26 +247,27 @@ int sandbox_lock(int dir_fd, const struct unpack_job *job, struct error *err)
 	return 0;
 }
 
-static int lock_without_files(uint64_t caps, const unsigned short *calls, size_t count, const char *who,
-			      struct error *err)
+static int lock_without_files(uint64_t caps, const struct sock_filter *first, size_t first_count,
+			      const unsigned short *calls, size_t count, const char *who, struct error *err)
 {
 	if (drop_caps(caps, err) < 0 || restrict_all_files(err) < 0 ||
-	    callfilter_install(NULL, 0, calls, count, err) < 0)
+	    callfilter_install(first, first_count, calls, count, err) < 0)
 		return error_wrap(err, "sandbox of the process that %s", who);
 	return 0;
 }
 
 int sandbox_lock_feeder(struct error *err)
 {
-	return lock_without_files(0, feeder_calls, ARRAY_SIZE(feeder_calls), "decompresses", err);
+	return lock_without_files(0, NULL, 0, feeder_calls, ARRAY_SIZE(feeder_calls), "decompresses", err);
 }
 
 int sandbox_lock_disk(struct error *err)
 {
-	return lock_without_files(CAP_BIT(CAP_FOWNER), disk_calls, ARRAY_SIZE(disk_calls), "writes", err);
+	return lock_without_files(CAP_BIT(CAP_FOWNER), no_path, ARRAY_SIZE(no_path), disk_calls, ARRAY_SIZE(disk_calls),
+				  "writes", err);
 }
 
 int sandbox_lock_flusher(struct error *err)
 {
-	return lock_without_files(0, flusher_calls, ARRAY_SIZE(flusher_calls), "writes back", err);
+	return lock_without_files(0, NULL, 0, flusher_calls, ARRAY_SIZE(flusher_calls), "writes back", err);
 }

@@ -20,11 +20,12 @@ enum attack {
 	ATTACK_LINK,
 	ATTACK_SOCKET,
 	ATTACK_PROCESS,
+	ATTACK_TIME,
 	ATTACK_PROGRAM,
 	ATTACK_COUNT
 };
 static const char *const names[ATTACK_COUNT] = {"read",   "make",    "list a folder", "link",
-						"socket", "process", "program"};
+						"socket", "process", "time",          "program"};
 
 static int try(enum attack attack, int pipe_fd)
 {
@@ -46,6 +47,8 @@ static int try(enum attack attack, int pipe_fd)
 		if (r == 0)
 			_exit(0);
 		return r;
+	case ATTACK_TIME: /* by a path: the disk may set the times of what is open */
+		return (int)syscall(SYS_utimensat, AT_FDCWD, "/tmp", NULL, 0);
 	default:
 		errno = -process_exec(FD_NONE, "/bin/true", (char *[]){NULL}, (char *[]){NULL});
 		return -1;
